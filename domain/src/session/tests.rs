@@ -1,0 +1,1 @@
+//! Given what has happened, when a command comes, then these events follow.
