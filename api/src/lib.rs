@@ -1,1 +1,14 @@
+//! The edge: HTTP and the command line. Translates, calls, translates; knows no rules and no SQL.
 
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod cursor;
+pub mod extract;
+pub mod observe;
+pub mod openapi;
+pub mod problem;
+pub mod routes;
+pub mod server;
+pub mod state;
+pub mod store;

@@ -1,1 +1,15 @@
+//! Use cases over ports: the one write door, and what happens before and after it.
+//!
+//! Knows nothing of SQL and HTTP. Time, identifiers, signatures and storage come through the ports
+//! below, each of which has a real implementation in `infrastructure`.
+#![warn(missing_docs)]
 
+pub mod keys;
+pub mod ports;
+pub mod sessions;
+pub mod tenants;
+
+pub use ports::{
+    AggregateId, Clock, CommandError, Commands, Committed, EvidenceReader, Ids, Metadata,
+    PortError, Signer,
+};

@@ -223,7 +223,9 @@ mod tests {
         let revoke = TenantCommand::RevokeKey { key_id: "abcdefgh".to_owned(), at: at() };
         let events = tenant.decide(revoke.clone()).unwrap();
         assert_eq!(events.len(), 1);
-        events.into_iter().for_each(|event| tenant.apply(event));
+        for event in events {
+            tenant.apply(event);
+        }
         assert_eq!(tenant.decide(revoke), Ok(vec![]));
     }
 

@@ -1,1 +1,13 @@
+//! The read side. Knows nothing of commands.
+//!
+//! Reads on behalf of a tenant go through [`TenantReads`], under a role that sees one tenant's rows;
+//! read models follow the log by the one loop in [`runner`].
 
+pub mod custody;
+pub mod evidence;
+pub mod keys;
+pub mod runner;
+pub mod sessions;
+mod tenant_reads;
+
+pub use tenant_reads::TenantReads;

@@ -36,7 +36,7 @@ pub fn write(value: &Json<'_>, out: &mut Vec<u8>) {
         Json::Bool(true) => out.extend_from_slice(b"true"),
         Json::Bool(false) => out.extend_from_slice(b"false"),
         Json::Number(n) if is_plain_integer(n.literal) => {
-            out.extend_from_slice(n.literal.as_bytes())
+            out.extend_from_slice(n.literal.as_bytes());
         }
         Json::Number(n) => write_number(n.value, out),
         Json::String(text) => write_string(text, out),

@@ -93,10 +93,9 @@ impl Intake {
         };
         self.check_batch_shape(&document.root, events.len())?;
         let whole = document.flaws.iter().find(|flaw| flaw.index_at(1).is_none());
-        let candidates = events.iter().enumerate().map(|(index, json)| Candidate {
-            json,
-            flaw: document.flaws.iter().find(|flaw| flaw.index_at(1) == Some(index)).or(whole),
-            above: 2,
+        let candidates = events.iter().enumerate().map(|(index, json)| {
+            let own = document.flaws.iter().find(|flaw| flaw.index_at(1) == Some(index));
+            Candidate { json, flaw: own.or(whole), above: if own.is_some() { 2 } else { 0 } }
         });
         self.check_all(candidates, body.len())
     }
@@ -127,9 +126,9 @@ impl Intake {
             .split(|&b| b == b'\n')
             .enumerate()
             .filter(|(_, line)| !line.iter().all(u8::is_ascii_whitespace));
+        self.check_count(lines.clone().count())?;
         let mut documents = Vec::new();
         for (number, line) in lines {
-            self.check_count(documents.len() + 1)?;
             let document = json::parse(line, EVENT_DEPTH_MAX)
                 .map_err(|e| not_json(&e, number).at(documents.len()))?;
             documents.push(document);
@@ -509,6 +508,8 @@ fn is_rfc3339_with_offset(text: &str) -> bool {
     let looks_right = (20..=TIMESTAMP_CHARS_MAX).contains(&shape.len())
         && shape[4] == b'-'
         && shape[10].eq_ignore_ascii_case(&b'T')
-        && !shape.contains(&b' ');
+        && !shape.contains(&b' ')
+        // chrono also reads U+2212 as the sign of an offset.
+        && text.is_ascii();
     looks_right && DateTime::parse_from_rfc3339(text).is_ok_and(|at| at.year() >= 1)
 }

@@ -11,7 +11,8 @@ use std::cmp::Ordering;
 /// Nesting of a document that may be canonicalised (arrays and objects, the root counts as one).
 pub const DEPTH_MAX: usize = 64;
 
-/// Flaws kept of one document: the first answers, more would only cost memory.
+/// Flaws kept of one document, and as many NULs beside them: the first answers, more would only
+/// cost memory. Counted apart, because the canonical form asks for flaws and passes over NULs.
 const FLAWS_MAX: usize = 16;
 
 /// One JSON value that borrows from the text it was read from.
@@ -252,9 +253,15 @@ impl<'a> Reader<'a> {
     }
 
     fn flaw(&mut self, kind: FlawKind) {
-        if self.flaws.len() < FLAWS_MAX {
+        if self.has_room_for(kind) {
             self.flaws.push(Flaw { path: Vec::new(), kind });
         }
+    }
+
+    fn has_room_for(&self, kind: FlawKind) -> bool {
+        let is_nul = |kind| kind == FlawKind::Nul;
+        self.flaws.len() < FLAWS_MAX
+            || self.flaws.iter().filter(|f| is_nul(f.kind) == is_nul(kind)).count() < FLAWS_MAX
     }
 
     /// Adds the step that leads to the flaws found since `before`.
@@ -371,7 +378,8 @@ impl<'a> Reader<'a> {
     fn sort(&mut self, members: &mut [(Cow<'a, str>, Json<'a>)]) {
         members.sort_by(|(a, _), (b, _)| utf16_order(a, b));
         for pair in 1..members.len() {
-            if members[pair - 1].0 == members[pair].0 && self.flaws.len() < FLAWS_MAX {
+            let twice = members[pair - 1].0 == members[pair].0;
+            if twice && self.has_room_for(FlawKind::DuplicateKey) {
                 let step = Step::Key(members[pair].0.as_ref().to_owned());
                 self.flaws.push(Flaw { path: vec![step], kind: FlawKind::DuplicateKey });
             }

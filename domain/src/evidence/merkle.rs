@@ -76,7 +76,9 @@ mod tests {
             leaves in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..80)
         ) {
             let mut tree = MerkleTree::default();
-            leaves.iter().for_each(|leaf| tree.push(leaf));
+            for leaf in &leaves {
+                tree.push(leaf);
+            }
             prop_assert_eq!(tree.root(), by_definition(&leaves));
             prop_assert_eq!(tree.leaves(), leaves.len() as u64);
         }
@@ -87,7 +89,9 @@ mod tests {
         ) {
             let hash = |items: &[[u8; 4]]| {
                 let mut tree = MerkleTree::default();
-                items.iter().for_each(|leaf| tree.push(leaf));
+                for leaf in items {
+                    tree.push(leaf);
+                }
                 tree.root()
             };
             let at = cut.index(leaves.len());

@@ -11,4 +11,5 @@ pub mod merkle;
 pub mod record;
 pub mod refusal;
 pub mod seal;
+pub mod tool_access;
 pub mod verify;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{
     Append, Chain, EventsAppended, IngestMode, Phase, Session, SessionError, SessionEvent,
+    StoredEvent,
 };
 use crate::evidence::canonical;
 use crate::evidence::event_type::EventType;
@@ -30,11 +31,11 @@ impl Session {
         if fresh.is_empty() {
             return Ok(vec![]);
         }
-        if self.phase != Phase::Active {
+        if self.phase == Phase::Ended && !chain.may_follow_end(&fresh[0]) {
             return Err(closed(chain, "ended").into());
         }
         let skipped = append.events.len() - fresh.len();
-        check_order_within(fresh, skipped)?;
+        check_ids_within(fresh, skipped)?;
         let mut growth = Growth::of(chain, append);
         for (offset, event) in fresh.iter().enumerate() {
             growth.take(event, skipped + offset)?;
@@ -55,9 +56,8 @@ fn closed(chain: &Chain, status: &'static str) -> IngestRefusal {
     Refusal::SessionClosed { session_id: chain.session_id, status }.whole()
 }
 
-/// After `SESSION_END` or a client's seal nothing may follow in the same batch either. One id twice
-/// in a batch is refused here; the store refuses an id that an earlier batch has used.
-fn check_order_within(fresh: &[IncomingEvent], skipped: usize) -> Result<(), SessionError> {
+/// One id twice in a batch is refused here; the store refuses an id that an earlier batch has used.
+fn check_ids_within(fresh: &[IncomingEvent], skipped: usize) -> Result<(), SessionError> {
     let mut ids: Vec<(Uuid, usize)> =
         fresh.iter().enumerate().map(|(i, e)| (e.body.event_id, i)).collect();
     ids.sort_unstable();
@@ -74,25 +74,33 @@ impl Chain {
         let events = append.events.as_slice();
         let first = events.first().map_or(0, |e| e.body.sequence_number);
         let known = events.iter().take_while(|e| e.body.sequence_number < self.next_sequence);
-        let mut skipped = 0;
-        for (expected, event) in (first..).zip(known) {
+        // A permissive batch may have had gaps, which were filled when it came first.
+        let gaps_allowed = self.mode == IngestMode::Permissive;
+        let (mut skipped, mut expected) = (0, first);
+        for event in known {
             let sequence = event.body.sequence_number;
-            let same =
-                append.stored.iter().find(|s| s.sequence_number == sequence).is_some_and(|s| {
-                    let again = Record::chain(
-                        event.body.clone(),
-                        self.session_id,
-                        s.prev_event_hash,
-                        append.at,
-                    );
-                    again.event_hash == s.event_hash
-                });
-            if !same || sequence != expected {
+            let in_order = sequence == expected || gaps_allowed && sequence > expected;
+            let stored = append.stored.iter().find(|s| s.sequence_number == sequence);
+            if !in_order || !stored.is_some_and(|s| self.repeats(event, s, append.at)) {
                 return Err(self.rewind(sequence, skipped).into());
             }
             skipped += 1;
+            expected = sequence + 1;
         }
         Ok(&events[skipped..])
+    }
+
+    /// Whether an event is the stored one once more, and an SDK claims of it what is stored.
+    fn repeats(&self, event: &IncomingEvent, stored: &StoredEvent, at: DateTime<Utc>) -> bool {
+        let (prev, hash) = (stored.prev_event_hash, stored.event_hash);
+        let claims_it =
+            event.claimed.is_none_or(|c| (c.prev_event_hash, c.event_hash) == (prev, hash));
+        claims_it && Record::chain(event.body.clone(), self.session_id, prev, at).event_hash == hash
+    }
+
+    /// After `SESSION_END` nothing comes from a client but the seal of an `sdk` session.
+    fn may_follow_end(&self, event: &IncomingEvent) -> bool {
+        self.authority == ChainAuthority::Sdk && event.body.event_type == EventType::CHAIN_SEAL
     }
 
     fn rewind(&self, received_sequence: u64, index: usize) -> IngestRefusal {
@@ -130,7 +138,10 @@ struct Growth<'c> {
     at: DateTime<Utc>,
     next_sequence: u64,
     head: Option<Hash>,
-    over: bool,
+    /// `SESSION_END` stands in the chain, or has been taken.
+    ended: bool,
+    /// A client's seal has been taken.
+    sealed: bool,
     log_drops: u64,
     client_drops_in_window: u64,
     dropped: u64,
@@ -146,7 +157,8 @@ impl<'c> Growth<'c> {
             at: append.at,
             next_sequence: chain.next_sequence,
             head: chain.head_hash,
-            over: false,
+            ended: chain.has_session_end,
+            sealed: false,
             log_drops: chain.log_drops,
             client_drops_in_window: open_window(chain.drop_window, append.at).1,
             dropped: 0,
@@ -156,10 +168,10 @@ impl<'c> Growth<'c> {
     }
 
     fn take(&mut self, event: &IncomingEvent, index: usize) -> Result<(), IngestRefusal> {
-        if self.over {
+        if self.sealed || self.ended && !self.chain.may_follow_end(event) {
             return Err(Refusal::SessionClosed {
                 session_id: self.chain.session_id,
-                status: "ended",
+                status: if self.sealed { "sealed" } else { "ended" },
             }
             .at(index));
         }
@@ -177,10 +189,8 @@ impl<'c> Growth<'c> {
             self.count_drop(event.dropped, true, index)?;
         }
         self.check_claim(event, index)?;
-        // An `sdk` session may seal itself, with or without an end.
-        self.over = matches!(event.body.event_type.as_str(), "CHAIN_SEAL")
-            || (event.body.event_type == EventType::SESSION_END
-                && self.chain.authority == ChainAuthority::Server);
+        self.ended |= event.body.event_type == EventType::SESSION_END;
+        self.sealed |= event.body.event_type == EventType::CHAIN_SEAL;
         self.push(event.body.clone());
         Ok(())
     }
@@ -247,13 +257,13 @@ impl<'c> Growth<'c> {
     /// The `LOG_DROP` that stands for one missing number.
     fn filler(&self) -> EventBody {
         let sequence = self.next_sequence;
+        // The keys stand sorted here, whichever way serde_json's features keep them.
         let payload = json!({
-            "dropped_count": 1,
             "cumulative_drops": self.chain.total_drops + self.dropped,
             "drop_reason": "SEQUENCE_GAP",
+            "dropped_count": 1,
             "sequence_range": [sequence, sequence],
         });
-        // serde_json sorts the keys of a value, and these are ASCII: this is canonical already.
         let payload = payload.to_string();
         EventBody {
             event_id: Uuid::new_v5(&self.id_seed, &sequence.to_be_bytes()),

@@ -1,0 +1,149 @@
+//! The command line: one verb, one file.
+
+mod bench;
+mod demo;
+mod key;
+mod keys;
+pub mod report;
+mod serve;
+mod tamper;
+mod tenant;
+mod verify;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::StoreArgs;
+use crate::store::{Opener, Store, TenantTools};
+
+/// Evidence that proves itself.
+///
+/// Takes in what AI agents, people and services do as an append-only chain of events, seals it so
+/// that anyone can check it, and hands it out in forms that need no trust in the server.
+#[derive(Debug, Parser)]
+#[command(name = "exhibit", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Start the server, with a private PostgreSQL unless a database URL is given
+    Serve(crate::config::ServeArgs),
+    /// Bring the database's schema up to date and exit
+    Migrate(MigrateArgs),
+    /// Check evidence offline: no server, no network
+    ///
+    /// Reads JSONL, a JSON array, or a JSON export; a DSSE seal (or the answer of
+    /// /v1/certificates/{id}) given as a further FILE is held against the log of its session.
+    ///
+    /// Exit codes: 0 PASS, 1 degraded or incomplete, 2 content does not match its hashes, 3 a
+    /// signature does not verify, 5 the input cannot be read, 64 wrong usage.
+    Verify(verify::VerifyArgs),
+    /// Make and list tenants
+    Tenant(tenant::TenantArgs),
+    /// Make and revoke API keys
+    Key(key::KeyArgs),
+    /// Look at and rotate the keys that sign seals and events
+    Keys(keys::KeysArgs),
+    /// Print the OpenAPI document
+    Openapi,
+    /// Play a recorded agent session against a server, verify it, then tamper with it in ten ways
+    Demo(demo::DemoArgs),
+    /// Load a running server with events and report its rate
+    Bench(bench::BenchArgs),
+    /// Print the table of settings as Markdown
+    #[command(hide = true)]
+    Settings,
+}
+
+#[derive(Debug, clap::Args)]
+struct MigrateArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+/// Wrong usage (BSD's `EX_USAGE`, evidence.md section 6).
+const EXIT_USAGE: u8 = 64;
+
+/// Runs a command line; `args[0]` is the program's name.
+pub fn run(args: Vec<OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors, and go to standard output.
+            let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let result = match cli.verb {
+        Verb::Serve(args) => serve::run(args),
+        Verb::Migrate(args) => migrate(&args.store),
+        Verb::Verify(args) => return verify::run(&args),
+        Verb::Tenant(args) => tenant::run(args),
+        Verb::Key(args) => key::run(args),
+        Verb::Keys(args) => keys::run(args),
+        Verb::Openapi => openapi(),
+        Verb::Demo(args) => demo::run(&args),
+        Verb::Bench(args) => bench::run(&args),
+        Verb::Settings => {
+            print!("{}", crate::config::table());
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("exhibit: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What ends a command, for its last line.
+type Fault = Box<dyn std::error::Error + Send + Sync>;
+type Outcome = Result<(), Fault>;
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// Opens the store for a command, works with it, closes it; stops a private PostgreSQL that this
+/// command has started.
+fn with_tools<F>(args: &StoreArgs, work: impl FnOnce(TenantTools) -> F) -> Outcome
+where
+    F: Future<Output = Outcome>,
+{
+    let mut store = Store::open(args, Opener::Command)?;
+    let outcome = runtime()?.block_on(async {
+        let tools = TenantTools::open(&store, args).await?;
+        let database = tools.database.clone();
+        let outcome = work(tools).await;
+        let _ = tokio::time::timeout(crate::store::CLOSE_WAIT, database.close()).await;
+        outcome
+    });
+    if let Some(postgres) = store.postgres.take() {
+        postgres.stop();
+    }
+    outcome
+}
+
+fn migrate(args: &StoreArgs) -> Outcome {
+    let mut store = Store::open(args, Opener::Command)?;
+    let result = runtime()?.block_on(store.migrate());
+    if let Some(postgres) = store.postgres.take() {
+        postgres.stop();
+    }
+    result?;
+    println!("the schema is up to date");
+    Ok(())
+}
+
+fn openapi() -> Outcome {
+    println!("{}", crate::routes::document().to_pretty_json()?);
+    Ok(())
+}

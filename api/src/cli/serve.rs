@@ -1,0 +1,202 @@
+//! `exhibit serve`: wires everything together and serves until it is told to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use application::sessions::{SessionSettings, Sessions};
+use application::tenants::{KeyOrder, TenantReadModel};
+use application::{Clock, Metadata};
+use chrono::TimeDelta;
+use domain::scope::Scope;
+use infrastructure::database::{Database, PoolSizes};
+use infrastructure::keyring::{EvidenceKeys, KeyFolder, LocalSigner};
+use infrastructure::session_store::SessionStore;
+use infrastructure::system::{SystemClock, SystemIds};
+use projections::TenantReads;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use super::{Fault, Outcome};
+use crate::auth::Authenticator;
+use crate::config::{Environment, ServeArgs};
+use crate::cursor::Cursors;
+use crate::state::{App, Parts};
+use crate::store::{Opener, Store, TenantTools, master_secret, production_faults};
+use crate::{routes, server};
+
+/// How often another process's changes (rotated keys, new tenants) are looked for.
+const LOOK_AROUND: Duration = Duration::from_secs(2);
+/// How often the private PostgreSQL is looked after.
+const WATCH: Duration = Duration::from_millis(250);
+
+pub(super) fn run(args: ServeArgs) -> Outcome {
+    let filter = tracing_subscriber::EnvFilter::try_new(&args.log)?;
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let mut store = Store::open(&args.store, Opener::Server)?;
+    let runtime = super::runtime()?;
+    let (gone, postgres_gone) = oneshot::channel();
+    let postgres = store.postgres.take();
+    // The private server must stay the main thread's child, so the main thread watches it while
+    // the runtime's threads serve.
+    let served = runtime.spawn(serve(args, store, postgres_gone));
+    let Some(mut postgres) = postgres else { return runtime.block_on(served)? };
+    let mut gone = Some(gone);
+    while !served.is_finished() {
+        if postgres.has_exited().is_some()
+            && let Some(gone) = gone.take()
+        {
+            let _ = gone.send(());
+        }
+        std::thread::park_timeout(WATCH);
+    }
+    let result = runtime.block_on(served);
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    postgres.stop();
+    result?
+}
+
+async fn serve(
+    args: ServeArgs,
+    store: Store,
+    postgres_gone: oneshot::Receiver<()>,
+) -> Result<(), Fault> {
+    let sizes =
+        PoolSizes { server: args.server_connections_max, reader: args.reader_connections_max };
+    let migrated = if args.store.no_migrate { Ok(()) } else { store.migrate().await };
+    let database = store.connect(sizes);
+    migrated?;
+    database.check().await?;
+    let may_change = database.login_may_change_evidence().await?;
+    let faults = production_faults(&args.store, args.tls_terminated_by_proxy, may_change);
+    if !faults.is_empty() {
+        return Err(format!("production refuses to start:\n  - {}", faults.join("\n  - ")).into());
+    }
+    let (app, evidence_keys) = build(&args, &database).await?;
+    let new_key = match args.store.environment {
+        Environment::Development => first_key(&app).await?,
+        Environment::Production => None,
+    };
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .map_err(|e| format!("cannot listen on {}: {e}", args.listen))?;
+    let address = listener.local_addr()?;
+    let followers = tokio::spawn(look_around(app.clone(), evidence_keys));
+    announce(&format!("http://{address}"), new_key.as_deref());
+    let gone = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let grace = Duration::from_secs(args.shutdown_seconds_max);
+    server::run(listener, routes::router(&app), stop(postgres_gone, gone.clone()), grace).await;
+    followers.abort();
+    let _ = tokio::time::timeout(crate::store::CLOSE_WAIT, database.close()).await;
+    if gone.load(std::sync::atomic::Ordering::Relaxed) {
+        return Err("the private PostgreSQL has ended; start again to recover".into());
+    }
+    Ok(())
+}
+
+/// Resolves when a signal asks to stop, or when there is no database left to serve from.
+async fn stop(postgres_gone: oneshot::Receiver<()>, gone: Arc<std::sync::atomic::AtomicBool>) {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        Ok(()) = postgres_gone => {
+            gone.store(true, std::sync::atomic::Ordering::Relaxed);
+            tracing::error!("the private PostgreSQL has ended");
+        }
+    }
+}
+
+/// Standard output is for people and scripts; logs go to standard error.
+fn announce(url: &str, new_key: Option<&str>) {
+    if let Some(key) = new_key {
+        println!("tenant demo, key (shown this once): {key}");
+        println!("try: curl -H 'Authorization: Bearer {key}' {url}/v1/sessions");
+        println!("docs: {url}/docs");
+    }
+    println!("listening on {url}");
+}
+
+async fn build(args: &ServeArgs, database: &Database) -> Result<(App, Arc<EvidenceKeys>), Fault> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let folder = KeyFolder::open(&args.store.data)?;
+    let secret = master_secret(&args.store, &folder)?;
+    let pool = database.server.clone();
+    let signer = Arc::new(LocalSigner::new(folder.clone(), pool.clone(), clock.clone()));
+    signer.ensure_key().await?;
+    let evidence_keys = Arc::new(EvidenceKeys::new(folder.clone(), pool.clone(), clock.clone()));
+    evidence_keys.ensure_key().await?;
+    let reads = TenantReads::new(database.reader.clone());
+    let store = SessionStore::new(pool.clone(), evidence_keys.clone(), args.writers as usize);
+    let ingestion_service_id = match &args.service_id {
+        Some(name) => name.clone(),
+        None => infrastructure::database::service_identity(&pool).await?,
+    };
+    let idle = args.session_idle_seconds_max;
+    let sessions = Sessions {
+        commands: Arc::new(store),
+        evidence: Arc::new(reads.clone()),
+        signer: signer.clone(),
+        clock: clock.clone(),
+        ids: Arc::new(SystemIds),
+        settings: SessionSettings {
+            ingestion_service_id,
+            batch_events_max: args.limits.batch_events_max,
+            event_bytes_max: args.limits.event_bytes_max,
+            idle_max: (idle > 0).then(|| TimeDelta::seconds(i64::from(idle))),
+        },
+    };
+    let tools = TenantTools::new(database.clone(), folder, secret.clone(), clock.clone());
+    tools.keys.catch_up().await?;
+    let app = App::new(Parts {
+        clock,
+        sessions,
+        tenants: tools.tenants,
+        reads,
+        auth: Authenticator::new(tools.keys.clone(), secret.clone()),
+        keys: tools.keys,
+        cursors: Cursors::new(secret),
+        signer,
+        database: database.clone(),
+        limits: args.limits.clone(),
+    });
+    Ok((app, evidence_keys))
+}
+
+/// In development the first start makes a tenant `demo` and a key that opens all but `/admin`.
+async fn first_key(app: &App) -> Result<Option<String>, Fault> {
+    if !app.keys.tenants(None, 1).await?.is_empty() {
+        return Ok(None);
+    }
+    let metadata = Metadata { actor: "first-start".to_owned(), correlation_id: String::new() };
+    let (tenant, _) = app.tenants.create("demo", &metadata).await?;
+    let order = KeyOrder {
+        tenant,
+        label: "first start".to_owned(),
+        scopes: Scope::ALL.into_iter().filter(|scope| *scope != Scope::Admin).collect(),
+        expires_at: None,
+        ip_allow: Vec::new(),
+    };
+    Ok(Some(app.tenants.add_key(order, &metadata).await?.key))
+}
+
+/// Notices what other processes have changed.
+async fn look_around(app: App, evidence_keys: Arc<EvidenceKeys>) {
+    loop {
+        tokio::time::sleep(LOOK_AROUND).await;
+        for result in [evidence_keys.refresh().await, app.keys.catch_up().await] {
+            if let Err(error) = result {
+                tracing::warn!(cause = %error, "looking around failed");
+            }
+        }
+    }
+}

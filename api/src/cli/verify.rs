@@ -1,0 +1,177 @@
+//! `exhibit verify`: the offline verifier. Needs no server, no network, no settings.
+
+use std::fs::File;
+use std::io::{BufReader, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use domain::evidence::dsse::Envelope;
+use domain::evidence::jwk::JwkSet;
+use domain::evidence::verify::{Options, Report, parse_envelope, verify_reader};
+use domain::hash::Hash;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::report;
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// Evidence, and seals that belong to it
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Public keys that you trust, as a JWK set that did not come with the evidence
+    #[arg(long, value_name = "FILE")]
+    jwks: Option<PathBuf>,
+    /// Hash that the last record must have, as you noted it earlier
+    #[arg(long, value_name = "HASH", value_parser = head)]
+    expect_head: Option<Hash>,
+    /// text for people, json for programs: one document on standard output
+    #[arg(long, default_value = "text")]
+    format: ReportFormat,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ReportFormat {
+    Text,
+    Json,
+}
+
+/// The input cannot be read (evidence.md, section 6).
+const EXIT_UNREADABLE: u8 = 5;
+/// A seal is a few kilobytes; nothing larger is looked at as one.
+const SEAL_BYTES_MAX: u64 = 1 << 20;
+/// Below, a bar would only flicker.
+const BAR_BYTES_MIN: u64 = 16 << 20;
+
+fn head(text: &str) -> Result<Hash, &'static str> {
+    Hash::from_hex(text).ok_or("expected 64 hexadecimal digits")
+}
+
+/// Verifies all files; the worst verdict is the exit code.
+pub(super) fn run(args: &VerifyArgs) -> ExitCode {
+    match verify_all(args) {
+        Ok(reports) => {
+            if let Err(error) = print(&reports, args.format) {
+                anstream::eprintln!("exhibit: {error}");
+                return ExitCode::from(EXIT_UNREADABLE);
+            }
+            ExitCode::from(reports.iter().map(|r| r.exit_code).max().unwrap_or(super::EXIT_USAGE))
+        }
+        Err(Refused::Usage(line)) => {
+            anstream::eprintln!("exhibit: {line}");
+            ExitCode::from(super::EXIT_USAGE)
+        }
+        Err(Refused::Unreadable(path, error)) => {
+            anstream::eprintln!("exhibit: {}: {error}", path.display());
+            ExitCode::from(EXIT_UNREADABLE)
+        }
+    }
+}
+
+enum Refused {
+    Usage(&'static str),
+    Unreadable(PathBuf, String),
+}
+
+fn unreadable(path: &Path, error: impl std::fmt::Display) -> Refused {
+    Refused::Unreadable(path.to_owned(), format!("{error}"))
+}
+
+fn verify_all(args: &VerifyArgs) -> Result<Vec<Report>, Refused> {
+    let keys = args.jwks.as_deref().map(read_keys).transpose()?;
+    let mut seals = Vec::new();
+    let mut logs = Vec::new();
+    for path in &args.files {
+        match read_seal(path)? {
+            Some(seal) => seals.push(seal),
+            None => logs.push(path),
+        }
+    }
+    if logs.is_empty() {
+        return Err(Refused::Usage("only seals were given: name the log that they belong to"));
+    }
+    if args.expect_head.is_some() && logs.len() > 1 {
+        return Err(Refused::Usage("--expect-head goes with one log"));
+    }
+    let verify = |path: &&PathBuf| {
+        let seal = match (seals.as_slice(), logs.len()) {
+            ([only], 1) => Some(only),
+            (several, _) => seal_of(path, several)?,
+        };
+        let options = Options { keys: keys.as_ref(), expected_head: args.expect_head, seal };
+        verify_file(path, &options)
+    };
+    logs.iter().map(verify).collect()
+}
+
+fn read_keys(path: &Path) -> Result<JwkSet, Refused> {
+    let text = std::fs::read(path).map_err(|e| unreadable(path, e))?;
+    serde_json::from_slice(&text).map_err(|e| unreadable(path, format!("not a JWK set: {e}")))
+}
+
+fn read_seal(path: &Path) -> Result<Option<Envelope>, Refused> {
+    let mut file = File::open(path).map_err(|e| unreadable(path, e))?;
+    if file.metadata().is_ok_and(|m| m.is_file() && m.len() > SEAL_BYTES_MAX) {
+        return Ok(None);
+    }
+    let mut text = Vec::new();
+    Read::by_ref(&mut file)
+        .take(SEAL_BYTES_MAX)
+        .read_to_end(&mut text)
+        .map_err(|e| unreadable(path, e))?;
+    Ok(parse_envelope(&text))
+}
+
+/// Of several seals, the one whose statement names a session that the log begins with.
+fn seal_of<'s>(path: &Path, seals: &'s [Envelope]) -> Result<Option<&'s Envelope>, Refused> {
+    let mut start = String::new();
+    let file = File::open(path).map_err(|e| unreadable(path, e))?;
+    let mut bytes = Vec::new();
+    file.take(SEAL_BYTES_MAX).read_to_end(&mut bytes).map_err(|e| unreadable(path, e))?;
+    start.push_str(&String::from_utf8_lossy(&bytes));
+    Ok(seals.iter().find(|seal| {
+        let statement = seal.payload_bytes().unwrap_or_default();
+        let statement: serde_json::Value = serde_json::from_slice(&statement).unwrap_or_default();
+        statement["session_id"].as_str().is_some_and(|id| start.contains(id))
+    }))
+}
+
+fn verify_file(path: &Path, options: &Options<'_>) -> Result<Report, Refused> {
+    let file = File::open(path).map_err(|e| unreadable(path, e))?;
+    let bytes = file.metadata().map_or(0, |m| m.len());
+    let bar = bar(bytes);
+    let mut reader = BufReader::with_capacity(1 << 20, file);
+    let name = path.display().to_string();
+    let report = verify_reader(&mut reader, &name, options, &mut |at| bar.set_position(at));
+    bar.finish_and_clear();
+    Ok(report)
+}
+
+fn bar(bytes: u64) -> ProgressBar {
+    if bytes < BAR_BYTES_MIN || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(bytes);
+    let template = "{wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn print(reports: &[Report], format: ReportFormat) -> std::io::Result<()> {
+    match (format, reports) {
+        (ReportFormat::Json, [report]) => print_json(report),
+        (ReportFormat::Json, several) => print_json(&several),
+        (ReportFormat::Text, _) => {
+            let mut out = anstream::stdout().lock();
+            reports.iter().try_for_each(|r| report::render(r, &mut out))
+        }
+    }
+}
+
+fn print_json<T: serde::Serialize>(value: &T) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, value)?;
+    writeln!(out)
+}

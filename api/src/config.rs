@@ -1,0 +1,127 @@
+//! Settings: each is a flag with its `EXHIBIT_…` variable. The README's table is made of this.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use secrecy::SecretString;
+
+use crate::problem::Problem;
+
+/// Where the data is, and which database.
+#[derive(Debug, Clone, Args)]
+pub struct StoreArgs {
+    /// Folder of the private PostgreSQL and of the keys
+    #[arg(long, env = "EXHIBIT_DATA", default_value = "exhibit-data", value_name = "DIR")]
+    pub data: PathBuf,
+    /// PostgreSQL to use instead of a private one (`DATABASE_URL` is taken, too)
+    #[arg(long, env = "EXHIBIT_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<SecretString>,
+    /// Folder of PostgreSQL's programs, when they are not found
+    #[arg(long, env = "EXHIBIT_POSTGRES_BIN", value_name = "DIR")]
+    pub postgres_bin: Option<PathBuf>,
+    /// Refuse to start with missing migrations instead of applying them
+    #[arg(long, env = "EXHIBIT_NO_MIGRATE")]
+    pub no_migrate: bool,
+    /// development makes keys and a demo tenant by itself; production refuses what is unsafe
+    #[arg(long, env = "EXHIBIT_ENV", default_value = "development", value_name = "NAME")]
+    pub environment: Environment,
+    /// The server's own secret: 64 hexadecimal digits; keys the hashes of API keys, signs cursors
+    #[arg(long, env = "EXHIBIT_MASTER_SECRET", value_name = "HEX", hide_env_values = true)]
+    pub master_secret: Option<SecretString>,
+    /// Let production use seal and evidence keys in files of the data folder
+    #[arg(long, env = "EXHIBIT_ALLOW_LOCAL_KEYS")]
+    pub allow_local_keys: bool,
+}
+
+/// How the server serves.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Address to listen on; port 0 is any free one
+    #[arg(long, env = "EXHIBIT_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// A proxy before the server terminates TLS (production asks for it)
+    #[arg(long, env = "EXHIBIT_TLS_TERMINATED_BY_PROXY")]
+    pub tls_terminated_by_proxy: bool,
+    /// Identity that seals name; made once for a database when absent
+    #[arg(long, env = "EXHIBIT_SERVICE_ID", value_name = "NAME")]
+    pub service_id: Option<String>,
+    /// What is logged: a level, or tracing's filter directives
+    #[arg(long, env = "EXHIBIT_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
+    #[command(flatten)]
+    pub limits: Limits,
+    /// Seconds after which a session without activity is closed; 0 is never
+    #[arg(long, env = "EXHIBIT_SESSION_IDLE_SECONDS_MAX", default_value_t = 0, value_name = "N")]
+    pub session_idle_seconds_max: u32,
+    /// Seconds that running requests get when the server stops
+    #[arg(long, env = "EXHIBIT_SHUTDOWN_SECONDS_MAX", default_value_t = 20, value_name = "N")]
+    pub shutdown_seconds_max: u64,
+    /// Connections to the database for writing
+    #[arg(long, env = "EXHIBIT_SERVER_CONNECTIONS_MAX", default_value_t = 12, value_name = "N")]
+    pub server_connections_max: u32,
+    /// Connections to the database for reading
+    #[arg(long, env = "EXHIBIT_READER_CONNECTIONS_MAX", default_value_t = 12, value_name = "N")]
+    pub reader_connections_max: u32,
+    /// Tasks that write appends, each a group at a time
+    #[arg(long, env = "EXHIBIT_WRITERS", default_value_t = 2, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub writers: u32,
+}
+
+/// Bounds of requests and pages.
+#[derive(Debug, Clone, Args)]
+pub struct Limits {
+    /// Bytes of a request's body
+    #[arg(long, env = "EXHIBIT_BODY_BYTES_MAX", default_value_t = 4 << 20, value_name = "N")]
+    pub body_bytes_max: usize,
+    /// Events of one append
+    #[arg(long, env = "EXHIBIT_BATCH_EVENTS_MAX", default_value_t = 1000, value_name = "N")]
+    pub batch_events_max: usize,
+    /// Bytes of one event
+    #[arg(long, env = "EXHIBIT_EVENT_BYTES_MAX", default_value_t = 256 << 10, value_name = "N")]
+    pub event_bytes_max: usize,
+    /// Items of a page, at most
+    #[arg(long, env = "EXHIBIT_PAGE_ITEMS_MAX", default_value_t = 500, value_name = "N")]
+    pub page_items_max: usize,
+    /// Items of a page that asks for no number
+    #[arg(long, env = "EXHIBIT_PAGE_ITEMS_DEFAULT", default_value_t = 50, value_name = "N")]
+    pub page_items_default: usize,
+}
+
+/// How careful the server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Environment {
+    Development,
+    Production,
+}
+
+impl Limits {
+    /// The size of a page.
+    pub fn page(&self, asked: Option<u64>) -> Result<usize, Problem> {
+        let limit = asked.map_or(self.page_items_default, |n| usize::try_from(n).unwrap_or(0));
+        if (1..=self.page_items_max).contains(&limit) {
+            return Ok(limit);
+        }
+        Err(Problem::query(format!("limit is from 1 to {}", self.page_items_max)))
+    }
+}
+
+/// The flags of `exhibit serve` as a Markdown table, for the README.
+pub fn table() -> String {
+    let command = ServeArgs::augment_args(clap::Command::new("serve"));
+    let mut table = String::from("| flag | variable | default | what |\n|---|---|---|---|\n");
+    for arg in command.get_arguments() {
+        let flag = arg.get_long().unwrap_or_default();
+        let variable = arg.get_env().and_then(|name| name.to_str()).unwrap_or_default();
+        let default = arg.get_default_values().first().and_then(|v| v.to_str());
+        let default = default.map_or("–".to_owned(), |text| format!("`{text}`"));
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        // Writing to a String does not fail.
+        let _ = writeln!(table, "| `--{flag}` | `{variable}` | {default} | {help} |");
+    }
+    table
+}

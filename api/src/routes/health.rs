@@ -1,0 +1,68 @@
+//! `GET /health` and `GET /ready`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::state::App;
+
+/// The process lives.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Health {
+    /// `ok`.
+    pub status: &'static str,
+    /// Of the binary.
+    pub version: &'static str,
+}
+
+/// Whether the process lives.
+#[utoipa::path(get, path = "/health", operation_id = "health", tag = "service",
+    responses((status = 200, description = "The process lives.", body = Health)))]
+pub async fn health() -> Json<Health> {
+    Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
+}
+
+/// Whether requests can be served, part by part.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Readiness {
+    /// Whether every part is.
+    pub ready: bool,
+    pub checks: Vec<Check>,
+}
+
+/// One part.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Check {
+    /// `database` (with its migrations at head), or `signer`.
+    pub name: &'static str,
+    pub ready: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Whether requests can be served.
+#[utoipa::path(get, path = "/ready", operation_id = "ready", tag = "service",
+    responses(
+        (status = 200, description = "Everything is ready.", body = Readiness),
+        (status = 503, description = "At least one part is not.", body = Readiness),
+    ))]
+pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
+    let checks = vec![
+        check("database", &app.database.check().await),
+        check("signer", &app.signer.check().await),
+    ];
+    let ready = checks.iter().all(|check| check.ready);
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(Readiness { ready, checks }))
+}
+
+fn check(name: &'static str, result: &Result<(), application::PortError>) -> Check {
+    // The cause may name hosts and files: it is for the log.
+    let reason = result.as_ref().err().map(|error| {
+        tracing::warn!(check = name, cause = %error, "not ready");
+        format!("{} failed; the log says why", error.context)
+    });
+    Check { name, ready: result.is_ok(), reason }
+}

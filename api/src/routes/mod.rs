@@ -1,0 +1,106 @@
+//! The table of routes: path, method and scope stand in one place, and the document is made of it.
+
+mod admin;
+mod certificates;
+mod health;
+mod keys;
+pub mod sessions;
+mod verify;
+
+use axum::middleware::{self, from_fn_with_state};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use domain::scope::Scope;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::routes;
+
+use crate::problem::Problem;
+use crate::state::App;
+use crate::{auth, observe, openapi};
+
+/// Every operation of the service with the scope that opens it.
+fn table(app: Option<&App>) -> OpenApiRouter<App> {
+    use Scope::{Admin, CertificatesRead, EvidenceExport, EvidenceRead, IngestWrite};
+    let guarded = |scope, routes| guarded(app, scope, routes);
+    OpenApiRouter::with_openapi(openapi::frame())
+        .routes(guarded(IngestWrite, routes!(sessions::start::start)))
+        .routes(guarded(EvidenceRead, routes!(sessions::list::list)))
+        .routes(guarded(EvidenceRead, routes!(sessions::get::get)))
+        .routes(guarded(IngestWrite, routes!(sessions::append::append)))
+        .routes(guarded(EvidenceRead, routes!(sessions::page::page)))
+        .routes(guarded(IngestWrite, routes!(sessions::seal::seal)))
+        .routes(guarded(EvidenceExport, routes!(sessions::export::export)))
+        .routes(guarded(EvidenceRead, routes!(verify::verify)))
+        .routes(guarded(CertificatesRead, routes!(certificates::certificate)))
+        .routes(guarded(CertificatesRead, routes!(keys::keys)))
+        .routes(guarded(Admin, routes!(admin::tenants::create)))
+        .routes(guarded(Admin, routes!(admin::tenants::list)))
+        .routes(guarded(Admin, routes!(admin::tenants::get)))
+        .routes(guarded(Admin, routes!(admin::tenants::suspend)))
+        .routes(guarded(Admin, routes!(admin::tenants::resume)))
+        .routes(guarded(Admin, routes!(admin::keys::create)))
+        .routes(guarded(Admin, routes!(admin::keys::list)))
+        .routes(guarded(Admin, routes!(admin::keys::get)))
+        .routes(guarded(Admin, routes!(admin::keys::revoke)))
+        .routes(routes!(keys::jwks))
+        .routes(routes!(health::health))
+        .routes(routes!(health::ready))
+}
+
+/// The service, ready to be served.
+pub fn router(app: &App) -> Router {
+    let (router, document) = table(Some(app)).split_for_parts();
+    let document = openapi::complete(document);
+    let docs = utoipa_swagger_ui::SwaggerUi::new("/docs").url("/openapi.json", document);
+    router
+        .merge(docs)
+        .route("/", get(|| async { axum::response::Redirect::temporary("/docs") }))
+        .fallback(|| async { Problem::not_found() })
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(middleware::from_fn(observe::observe))
+        .with_state(app.clone())
+}
+
+/// The OpenAPI document of the same table, without anything behind it.
+pub fn document() -> OpenApi {
+    openapi::complete(table(None).split_for_parts().1)
+}
+
+/// Puts the guard before a route and the scope into its description: neither without the other.
+fn guarded(
+    app: Option<&App>,
+    scope: Scope,
+    (schemas, mut paths, router): UtoipaMethodRouter<App>,
+) -> UtoipaMethodRouter<App> {
+    for item in paths.paths.values_mut() {
+        let operations =
+            [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            let needs = ["bearer", "api_key"]
+                .map(|scheme| SecurityRequirement::new(scheme, [scope.as_str()]));
+            operation.security = Some(needs.to_vec());
+        }
+    }
+    // Without an app there is no server to guard, only a document to write.
+    let Some(app) = app else { return (schemas, paths, router) };
+    let guard = from_fn_with_state((app.clone(), scope), auth::require);
+    (schemas, paths, router.route_layer(guard))
+}
+
+async fn method_not_allowed() -> Problem {
+    Problem::new(
+        axum::http::StatusCode::METHOD_NOT_ALLOWED,
+        "METHOD_NOT_ALLOWED",
+        "the address does not take this method",
+    )
+}
+
+/// A JSON answer that says where the command stands in the log.
+pub(crate) fn json<T: serde::Serialize>(body: T) -> axum::response::Response {
+    Json(body).into_response()
+}

@@ -1,0 +1,179 @@
+//! The JSON export (exports.md): one canonical document, written while the records go by.
+//!
+//! Members stand in the order of their names, as RFC 8785 asks, so what is known only after the
+//! records (class, verification, tool access) is written after them. Memory does not grow with the
+//! session, but for the list of its tool calls.
+
+use application::{EvidenceReader, PortError};
+use axum::body::Bytes;
+use domain::evidence::canonical;
+use domain::evidence::jwk::JwkSet;
+use domain::evidence::record::{ChainContext, format_micros};
+use domain::evidence::tool_access::ToolLog;
+use domain::evidence::verify::{Format, LogVerifier, Options};
+use domain::ids::SessionId;
+use futures::{Stream, StreamExt};
+use infrastructure::keyring::public_keys;
+use projections::sessions::{SealRow, SessionRow};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::view::{PII_DETECTORS, SessionView};
+use crate::auth::Caller;
+use crate::problem::Problem;
+use crate::state::App;
+
+/// Schema of the document.
+pub const SCHEMA: &str = "exhibit-export/1";
+
+const DISCLAIMER: &str = "EVIDENCE SUPPORT STATEMENT. This report provides cryptographic evidence \
+    to support audit and investigation. It does not certify compliance with any legal, regulatory or \
+    contractual standard.";
+
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// What is known before the first record is read.
+pub struct ExportFacts {
+    row: SessionRow,
+    seal: Option<SealRow>,
+    keys: JwkSet,
+    custody: Value,
+    purpose: String,
+    at: String,
+}
+
+impl ExportFacts {
+    pub async fn gather(
+        app: &App,
+        caller: &Caller,
+        session: SessionId,
+        row: SessionRow,
+        purpose: &str,
+    ) -> Result<Self, Problem> {
+        let seal = app.reads.seal(caller.tenant, session).await?;
+        // A seal that came after the row was read is not part of this export.
+        let seal = seal.filter(|_| row.phase == "sealed");
+        let at = format_micros(app.clock.now());
+        let custody = app.reads.custody(caller.tenant, session).await?;
+        let mut entries: Vec<Value> = custody
+            .iter()
+            .map(|e| {
+                json!({
+                    "action": e.action, "actor": e.actor, "at": format_micros(e.at),
+                    "details": e.details,
+                })
+            })
+            .collect();
+        entries.push(json!({
+            "action": "export.created", "actor": caller.actor(), "at": at,
+            "details": { "format": "json", "purpose": purpose },
+        }));
+        let keys = public_keys(&app.database.server).await?;
+        let purpose = purpose.to_owned();
+        Ok(Self { row, seal, keys, custody: Value::Array(entries), purpose, at })
+    }
+
+    /// Members that sort before `events`.
+    fn head(&self) -> [(&'static str, Value); 3] {
+        [
+            ("chain_of_custody", self.custody.clone()),
+            (
+                "counts",
+                json!({
+                    "events": self.row.next_sequence,
+                    "log_drops": self.row.log_drops,
+                    "total_drops": self.row.total_drops,
+                    "violations": 0,
+                }),
+            ),
+            ("disclaimer", json!(DISCLAIMER)),
+        ]
+    }
+
+    fn seal_member(&self) -> Value {
+        match &self.seal {
+            Some(seal) => json!({
+                "present": true,
+                "seal": seal.seal,
+                "seal_event_hash": seal.seal_event_hash,
+                "envelope": seal.envelope,
+            }),
+            // An `sdk` session may carry its client's seal event, which nobody has signed.
+            None => json!({ "present": self.row.phase == "sealed", "envelope": null }),
+        }
+    }
+}
+
+/// The document, chunk by chunk.
+pub fn document(
+    app: App,
+    caller: Caller,
+    session: SessionId,
+    facts: ExportFacts,
+) -> impl Stream<Item = Result<Bytes, PortError>> + Send {
+    async_stream::try_stream! {
+        let envelope = facts.seal.as_ref().and_then(|s| serde_json::from_value(s.envelope.clone()).ok());
+        let options = Options { keys: Some(&facts.keys), expected_head: None, seal: envelope.as_ref() };
+        let mut verifier = LogVerifier::new(&options);
+        let mut tools = ToolLog::default();
+        let context = ChainContext { session_id: session, authority: facts.row.authority };
+        let mut out = b"{".to_vec();
+        for (name, value) in facts.head() {
+            member(&mut out, name, &value)?;
+        }
+        out.extend_from_slice(b"\"events\":[");
+        let mut records = app.reads.records(caller.tenant, session, facts.row.next_sequence);
+        let mut first = true;
+        let mut line = Vec::with_capacity(1024);
+        while let Some(item) = records.next().await {
+            let (record, signature) = item?;
+            line.clear();
+            record.write_full(&context, Some(&signature), &mut line);
+            verifier.push_line(&line);
+            tools.push(&record);
+            if !std::mem::replace(&mut first, false) {
+                out.push(b',');
+            }
+            out.extend_from_slice(&line);
+            if out.len() >= CHUNK_BYTES {
+                yield Bytes::from(std::mem::take(&mut out));
+            }
+        }
+        out.extend_from_slice(b"],");
+        let report = verifier.finish("export", Format::JsonLines);
+        member(&mut out, "evidence_class", &report.evidence_class)?;
+        member(&mut out, "exported_at", &facts.at)?;
+        member(&mut out, "exported_by", &caller.actor())?;
+        member(&mut out, "pii", &json!({
+            "detectors_run": [], "detectors_not_run": PII_DETECTORS, "matches": [],
+        }))?;
+        member(&mut out, "purpose", &facts.purpose)?;
+        member(&mut out, "schema", &SCHEMA)?;
+        member(&mut out, "seal", &facts.seal_member())?;
+        let idle_max = app.sessions.settings.idle_max;
+        let view = SessionView::of(facts.row.clone(), app.clock.now(), idle_max);
+        member(&mut out, "session", &view)?;
+        member(&mut out, "tool_access", &tools.finish())?;
+        member(&mut out, "verification", &json!({
+            "status": report.status,
+            "axes": report.axes,
+            "findings": report.findings,
+            "verifier_version": report.verifier_version,
+        }))?;
+        member(&mut out, "violations", &json!([]))?;
+        // The last member leaves its comma where the brace belongs.
+        out.pop();
+        out.push(b'}');
+        yield Bytes::from(out);
+    }
+}
+
+/// `"name":<canonical value>,`
+fn member<T: Serialize>(out: &mut Vec<u8>, name: &str, value: &T) -> Result<(), PortError> {
+    canonical::write_string(name, out);
+    out.push(b':');
+    let value = canonical::of_serde(value).map_err(|e| PortError::new("writing an export", e))?;
+    out.extend_from_slice(&value);
+    out.push(b',');
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! The listening server: connections with time-outs, and a shutdown that finishes what has begun.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tower_http::add_extension::AddExtension;
+
+/// A client that sends its request's head slower than this is cut off.
+const HEAD_WAIT_MAX: Duration = Duration::from_secs(15);
+/// Headers of a request.
+const HEADERS_MAX: usize = 64;
+/// After an error of `accept` (no file descriptors left, mostly) the loop rests.
+const ACCEPT_REST: Duration = Duration::from_millis(50);
+
+/// Serves until `stop` resolves, then lets running requests finish for at most `grace`.
+pub async fn run(
+    listener: TcpListener,
+    router: Router,
+    stop: impl Future<Output = ()>,
+    grace: Duration,
+) {
+    let graceful = GracefulShutdown::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(cause = %error, "accept failed");
+                tokio::time::sleep(ACCEPT_REST).await;
+                continue;
+            }
+        };
+        // Answers are small: waiting to fill a packet only delays them.
+        let _ = stream.set_nodelay(true);
+        let service = AddExtension::new(router.clone(), ConnectInfo(peer));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_WAIT_MAX)
+            .max_headers(HEADERS_MAX)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(cause = %error, %peer, "connection ended");
+            }
+        });
+    }
+    drop(listener);
+    tokio::select! {
+        () = graceful.shutdown() => {}
+        () = tokio::time::sleep(grace) => tracing::warn!("requests were still running at the end"),
+    }
+}

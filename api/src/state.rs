@@ -1,0 +1,47 @@
+//! What handlers share.
+
+use std::sync::Arc;
+
+use application::Clock;
+use application::sessions::Sessions;
+use application::tenants::Tenants;
+use infrastructure::database::Database;
+use infrastructure::keyring::LocalSigner;
+use projections::TenantReads;
+use projections::keys::Keys;
+
+use crate::auth::Authenticator;
+use crate::config::Limits;
+use crate::cursor::Cursors;
+
+/// Cheap to clone: every member is a handle.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// The members of [`App`].
+pub struct Parts {
+    pub clock: Arc<dyn Clock>,
+    pub sessions: Sessions,
+    pub tenants: Tenants,
+    pub reads: TenantReads,
+    pub keys: Keys,
+    pub auth: Authenticator,
+    pub cursors: Cursors,
+    pub signer: Arc<LocalSigner>,
+    pub database: Database,
+    pub limits: Limits,
+}
+
+impl App {
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}

@@ -1,0 +1,163 @@
+//! The report: the verdict on one input, in the form of evidence.md, section 6.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::finding::{Code, Finding};
+use crate::evidence::class::{EvidenceClass, PartialReason};
+use crate::hash::Hash;
+
+/// How the input was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Format {
+    /// One record a line.
+    #[serde(rename = "jsonl")]
+    JsonLines,
+    /// One array of records.
+    #[serde(rename = "json")]
+    Json,
+    /// An object of the schema `exhibit-export/1`.
+    #[serde(rename = "export-json")]
+    ExportJson,
+}
+
+impl Format {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::JsonLines => "jsonl",
+            Self::Json => "json",
+            Self::ExportJson => "export-json",
+        }
+    }
+}
+
+/// The verdict in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Status {
+    Pass,
+    Degraded,
+    Fail,
+}
+
+impl Status {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "PASS",
+            Self::Degraded => "DEGRADED",
+            Self::Fail => "FAIL",
+        }
+    }
+}
+
+/// Verdict on one input.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    pub verifier_version: &'static str,
+    pub input: String,
+    pub format: Format,
+    pub session_id: Option<String>,
+    pub status: Status,
+    /// None when verification failed: evidence that fails has no class.
+    pub evidence_class: Option<EvidenceClass>,
+    pub partial_reasons: Vec<PartialReason>,
+    /// A valid `CHAIN_SEAL` is the last record.
+    pub sealed: bool,
+    /// Sealed, with a `SESSION_END`, and nothing reported as dropped.
+    pub complete: bool,
+    pub chain_authority: Option<String>,
+    pub event_count: u64,
+    pub total_drops: u64,
+    /// Computed, never read.
+    pub first_event_hash: Option<Hash>,
+    /// Computed, never read.
+    pub final_event_hash: Option<Hash>,
+    pub axes: Axes,
+    /// The first [`FINDINGS_MAX`](super::FINDINGS_MAX); fatal ones displace others.
+    pub findings: Vec<Finding>,
+    /// How many more there are, by code.
+    pub findings_omitted: BTreeMap<Code, u64>,
+    pub not_verifiable: [&'static str; 2],
+    pub exit_code: u8,
+}
+
+/// What was checked, each on its own: the axes never collapse into one light.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Axes {
+    pub integrity: Axis,
+    pub signer: Axis,
+    pub inclusion: Axis,
+    pub consistency: Axis,
+    pub time: Axis,
+    pub witnesses: Axis,
+    pub completeness: Axis,
+    pub policy: Axis,
+    pub redactions: Axis,
+}
+
+impl Axes {
+    /// All axes with their names, in the order of the contract.
+    pub fn named(&self) -> [(&'static str, &Axis); 9] {
+        [
+            ("integrity", &self.integrity),
+            ("signer", &self.signer),
+            ("inclusion", &self.inclusion),
+            ("consistency", &self.consistency),
+            ("time", &self.time),
+            ("witnesses", &self.witnesses),
+            ("completeness", &self.completeness),
+            ("policy", &self.policy),
+            ("redactions", &self.redactions),
+        ]
+    }
+}
+
+/// One axis of the verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Axis {
+    pub result: AxisResult,
+    /// A sentence.
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AxisResult {
+    Pass,
+    Fail,
+    NotEstablished,
+}
+
+impl AxisResult {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::NotEstablished => "not_established",
+        }
+    }
+}
+
+impl Axis {
+    pub(super) fn pass(reason: impl Into<String>) -> Self {
+        Self { result: AxisResult::Pass, reason: reason.into() }
+    }
+
+    pub(super) fn fail(reason: impl Into<String>) -> Self {
+        Self { result: AxisResult::Fail, reason: reason.into() }
+    }
+
+    pub(super) fn not_established(reason: impl Into<String>) -> Self {
+        Self { result: AxisResult::NotEstablished, reason: reason.into() }
+    }
+}
+
+/// What no verifier can find, whatever it is given.
+pub fn limits_of_verification() -> [&'static str; 2] {
+    [
+        "Events that were never captured leave no trace in a chain: no verifier can tell that they are missing.",
+        "A recorder that lies writes a valid chain: what is proven is that nothing was changed \
+         after it was recorded, not that it was true.",
+    ]
+}

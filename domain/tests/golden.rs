@@ -1,0 +1,216 @@
+//! What was written once is read for ever: one file for each version of each event.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use chrono::DateTime;
+use cqrs_es::{Aggregate, DomainEvent};
+use domain::evidence::dsse::Envelope;
+use domain::evidence::intake::{BodyForm, Intake};
+use domain::evidence::record::ChainAuthority;
+use domain::hash::Hash;
+use domain::ids::{SessionId, TenantId};
+use domain::scope::Scope;
+use domain::session::{
+    Append, IngestMode, SealFacts, Session, SessionCommand, SessionEvent, Start,
+};
+use domain::tenant::{KeyGrant, Tenant, TenantCommand, TenantEvent};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden")
+}
+
+fn file_of<E: DomainEvent>(event: &E) -> String {
+    format!("{}.{}.json", event.event_type(), event.event_version())
+}
+
+fn golden(file: &str) -> Value {
+    let path = folder().join(file);
+    let text = fs::read_to_string(&path)
+        .unwrap_or_else(|e| panic!("{}: {e}; every event version has a file", path.display()));
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Reads a file as an event of its name and version, and writes the same value again.
+fn round_trip<E: DomainEvent + DeserializeOwned + Serialize>(file: &str) -> E {
+    let written = golden(file);
+    let event: E = serde_json::from_value(written.clone()).expect(file);
+    assert_eq!(serde_json::to_value(&event).unwrap(), written, "{file}");
+    assert_eq!(file_of(&event), file);
+    event
+}
+
+/// One event of each kind, made by the commands that make them.
+fn session_events() -> Vec<SessionEvent> {
+    let at = DateTime::UNIX_EPOCH;
+    let session_id = SessionId(Uuid::from_u128(1));
+    let tenant_id = TenantId(Uuid::from_u128(2));
+    let start = SessionCommand::Start(Start {
+        tenant_id,
+        session_id,
+        agent_id: "agent".to_owned(),
+        environment: None,
+        framework: None,
+        chain_authority: ChainAuthority::Server,
+        mode: IngestMode::Strict,
+        tags: vec![],
+        metadata: Map::new(),
+        ingestion_service_id: "exhibit-test".to_owned(),
+        at,
+    });
+    let intake = Intake {
+        session_id,
+        authority: ChainAuthority::Server,
+        batch_events_max: 1,
+        event_bytes_max: 4096,
+    };
+    let event = json!({
+        "event_id": Uuid::from_u128(3), "session_id": session_id, "sequence_number": 0,
+        "timestamp_wall": "2026-03-01T09:00:00Z", "event_type": "SESSION_END",
+        "payload": { "status": "success", "duration_ms": 1 },
+    });
+    let append = SessionCommand::Append(Append {
+        events: intake.read(event.to_string().as_bytes(), BodyForm::Json).unwrap(),
+        stored: vec![],
+        id_seed: Uuid::nil(),
+        idle_max: None,
+        at,
+    });
+    let mut session = Session::default();
+    let mut happened = Vec::new();
+    for command in [start, append] {
+        for event in session.decide(command).unwrap() {
+            session.apply(event.clone());
+            happened.push(event);
+        }
+    }
+    let facts = SealFacts {
+        tenant_id,
+        ingestion_service_id: "exhibit-test".to_owned(),
+        session_digest: Hash([0; 32]),
+        event_count: 1,
+        final_event_hash: session.chain().unwrap().head_hash.unwrap(),
+        policy_set_digest: "sha256:none".to_owned(),
+        event_id: Uuid::from_u128(4),
+        incomplete: false,
+        at,
+    };
+    let prepared = Box::new(session.prepare_seal(facts).unwrap());
+    let envelope = Envelope::new("test", &prepared.statement, "key".to_owned(), &[0; 64]);
+    let seal = SessionCommand::Seal { prepared, envelope, reason: None };
+    happened.extend(session.decide(seal).unwrap());
+    happened
+}
+
+fn tenant_events() -> Vec<TenantEvent> {
+    let at = DateTime::UNIX_EPOCH;
+    let grant = KeyGrant {
+        key_id: "abcdefgh".to_owned(),
+        secret_hash: Hash([1; 32]),
+        label: "ci".to_owned(),
+        scopes: vec![Scope::IngestWrite],
+        expires_at: None,
+        ip_allow: vec![],
+    };
+    let commands = [
+        TenantCommand::Create { name: "acme".to_owned(), at },
+        TenantCommand::Suspend { at },
+        TenantCommand::Resume { at },
+        TenantCommand::AddKey { grant, at },
+        TenantCommand::RevokeKey { key_id: "abcdefgh".to_owned(), at },
+    ];
+    let mut tenant = Tenant::default();
+    let mut happened = Vec::new();
+    for command in commands {
+        for event in tenant.decide(command).unwrap() {
+            tenant.apply(event.clone());
+            happened.push(event);
+        }
+    }
+    happened
+}
+
+/// A new kind does not compile until it has a number here, and then wants an example and a file.
+fn kind_of_session_event(event: &SessionEvent) -> usize {
+    match event {
+        SessionEvent::Started(_) => 0,
+        SessionEvent::Appended(_) => 1,
+        SessionEvent::Sealed(_) => 2,
+    }
+}
+
+fn kind_of_tenant_event(event: &TenantEvent) -> usize {
+    match event {
+        TenantEvent::Created { .. } => 0,
+        TenantEvent::Suspended { .. } => 1,
+        TenantEvent::Resumed { .. } => 2,
+        TenantEvent::KeyAdded { .. } => 3,
+        TenantEvent::KeyRevoked { .. } => 4,
+    }
+}
+
+fn assert_same_members(file: &str, written_now: &Value) {
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+    assert_eq!(keys(&golden(file)), keys(written_now), "{file} is of another version");
+}
+
+#[test]
+fn every_event_of_a_session_is_read_and_written_as_its_file_says() {
+    let events = session_events();
+    let kinds: BTreeSet<_> = events.iter().map(kind_of_session_event).collect();
+    assert_eq!(kinds, (0..3).collect());
+    for event in events {
+        let file = file_of(&event);
+        assert_eq!(
+            kind_of_session_event(&round_trip(&file)),
+            kind_of_session_event(&event),
+            "{file}"
+        );
+        assert_same_members(&file, &serde_json::to_value(&event).unwrap());
+    }
+}
+
+#[test]
+fn every_event_of_a_tenant_is_read_and_written_as_its_file_says() {
+    let events = tenant_events();
+    let kinds: BTreeSet<_> = events.iter().map(kind_of_tenant_event).collect();
+    assert_eq!(kinds, (0..5).collect());
+    for event in events {
+        let file = file_of(&event);
+        assert_eq!(
+            kind_of_tenant_event(&round_trip(&file)),
+            kind_of_tenant_event(&event),
+            "{file}"
+        );
+        assert_same_members(&file, &serde_json::to_value(&event).unwrap());
+    }
+}
+
+#[test]
+fn every_file_of_these_aggregates_is_still_read() {
+    let mut read = 0;
+    for entry in fs::read_dir(folder()).unwrap() {
+        let file = entry.unwrap().file_name().into_string().unwrap();
+        match file.split('.').next() {
+            Some("session") => drop(round_trip::<SessionEvent>(&file)),
+            Some("tenant") => drop(round_trip::<TenantEvent>(&file)),
+            other => panic!("{file}: no aggregate is called {other:?}"),
+        }
+        read += 1;
+    }
+    assert!(read >= 8, "{read} files");
+}
+
+#[test]
+fn a_member_that_a_session_event_does_not_know_is_not_passed_over() {
+    for event in session_events() {
+        let mut written = golden(&file_of(&event));
+        written["colour"] = json!("red");
+        assert!(serde_json::from_value::<SessionEvent>(written).is_err(), "{}", file_of(&event));
+    }
+}

@@ -1,0 +1,204 @@
+//! Tenants and API keys: what authentication and `/admin` read.
+
+use application::PortError;
+use application::keys::KnownKey;
+use application::tenants::TenantReadModel;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::hash::Hash;
+use domain::ids::TenantId;
+use domain::scope::Scope;
+use domain::tenant::TenantEvent;
+use serde::Serialize;
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, PgConnection, PgPool, Row};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::runner::{self, Projection};
+
+/// One tenant.
+#[derive(Debug, Clone, Serialize, FromRow, ToSchema)]
+pub struct TenantRow {
+    pub tenant_id: Uuid,
+    pub name: String,
+    pub suspended: bool,
+    pub created_at: DateTime<Utc>,
+}
+
+/// One key, without its secret.
+#[derive(Debug, Clone, Serialize, FromRow, ToSchema)]
+pub struct KeyRow {
+    pub key_id: String,
+    pub tenant_id: Uuid,
+    pub label: String,
+    pub scopes: Vec<String>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub ip_allow: Vec<String>,
+    pub created_at: DateTime<Utc>,
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+/// The read model over all tenants; works under the server's role.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    pool: PgPool,
+}
+
+impl Keys {
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// The key with this id, whatever its state.
+    pub async fn find(&self, key_id: &str) -> sqlx::Result<Option<KnownKey>> {
+        let row = sqlx::query(
+            "select k.key_id, k.tenant_id, t.suspended, k.secret_hash, k.scopes, k.expires_at,
+                    k.revoked_at, k.ip_allow
+             from api_keys k join tenants t on t.tenant_id = k.tenant_id where k.key_id = $1",
+        )
+        .bind(key_id)
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(|row| known_key(&row)).transpose()
+    }
+
+    /// Tenants by age, oldest first, after the one given.
+    pub async fn tenants(&self, after: Option<Uuid>, limit: i64) -> sqlx::Result<Vec<TenantRow>> {
+        sqlx::query_as(
+            "select tenant_id, name, suspended, created_at from tenants
+             where $1::uuid is null or tenant_id > $1 order by tenant_id limit $2",
+        )
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await
+    }
+
+    pub async fn tenant(&self, id: TenantId) -> sqlx::Result<Option<TenantRow>> {
+        sqlx::query_as(
+            "select tenant_id, name, suspended, created_at from tenants where tenant_id = $1",
+        )
+        .bind(id.0)
+        .fetch_optional(&self.pool)
+        .await
+    }
+
+    /// The tenants of a name; names are for people and need not be unique.
+    pub async fn tenants_named(&self, name: &str) -> sqlx::Result<Vec<TenantRow>> {
+        sqlx::query_as(
+            "select tenant_id, name, suspended, created_at from tenants where name = $1
+             order by tenant_id limit 2",
+        )
+        .bind(name)
+        .fetch_all(&self.pool)
+        .await
+    }
+
+    /// Keys by id, after the one given; of one tenant or of all.
+    pub async fn keys(
+        &self,
+        tenant: Option<Uuid>,
+        after: Option<&str>,
+        limit: i64,
+    ) -> sqlx::Result<Vec<KeyRow>> {
+        sqlx::query_as(
+            "select key_id, tenant_id, label, scopes, expires_at, ip_allow, created_at, revoked_at
+             from api_keys where ($1::uuid is null or tenant_id = $1)
+             and ($2::text is null or key_id > $2) order by key_id limit $3",
+        )
+        .bind(tenant)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await
+    }
+
+    pub async fn key(&self, key_id: &str) -> sqlx::Result<Option<KeyRow>> {
+        sqlx::query_as(
+            "select key_id, tenant_id, label, scopes, expires_at, ip_allow, created_at, revoked_at
+             from api_keys where key_id = $1",
+        )
+        .bind(key_id)
+        .fetch_optional(&self.pool)
+        .await
+    }
+}
+
+#[async_trait]
+impl TenantReadModel for Keys {
+    async fn catch_up(&self) -> Result<(), PortError> {
+        runner::catch_up::<KeysProjection>(&self.pool)
+            .await
+            .map_err(|e| PortError::new("projecting tenants and keys", e))
+    }
+}
+
+fn known_key(row: &PgRow) -> sqlx::Result<KnownKey> {
+    let scopes: Vec<String> = row.try_get("scopes")?;
+    let hash: &[u8] = row.try_get("secret_hash")?;
+    Ok(KnownKey {
+        key_id: row.try_get("key_id")?,
+        tenant: TenantId(row.try_get("tenant_id")?),
+        suspended: row.try_get("suspended")?,
+        secret_hash: Hash::from_slice(hash)
+            .ok_or_else(|| sqlx::Error::Decode("a key's hash has 32 bytes".into()))?,
+        // A scope that this version does not know opens nothing here.
+        scopes: scopes.iter().filter_map(|scope| Scope::parse(scope)).collect(),
+        expires_at: row.try_get("expires_at")?,
+        revoked_at: row.try_get("revoked_at")?,
+        ip_allow: row.try_get("ip_allow")?,
+    })
+}
+
+/// Folds tenants' events into `tenants` and `api_keys`.
+pub struct KeysProjection;
+
+impl Projection for KeysProjection {
+    const NAME: &'static str = "tenants_and_keys";
+    const FOLLOWS: &'static str = "tenant";
+    type Event = TenantEvent;
+
+    async fn project(
+        connection: &mut PgConnection,
+        tenant: TenantId,
+        event: TenantEvent,
+    ) -> sqlx::Result<()> {
+        let query = match event {
+            TenantEvent::Created { name, at } => sqlx::query(
+                "insert into tenants (tenant_id, name, suspended, created_at)
+                 values ($1, $2, false, $3)",
+            )
+            .bind(tenant.0)
+            .bind(name)
+            .bind(at),
+            TenantEvent::Suspended { .. } => {
+                sqlx::query("update tenants set suspended = true where tenant_id = $1")
+                    .bind(tenant.0)
+            }
+            TenantEvent::Resumed { .. } => {
+                sqlx::query("update tenants set suspended = false where tenant_id = $1")
+                    .bind(tenant.0)
+            }
+            TenantEvent::KeyAdded { grant, at } => sqlx::query(
+                "insert into api_keys (key_id, tenant_id, secret_hash, label, scopes, expires_at,
+                                       ip_allow, created_at)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8)",
+            )
+            .bind(grant.key_id)
+            .bind(tenant.0)
+            .bind(grant.secret_hash.0.to_vec())
+            .bind(grant.label)
+            .bind(grant.scopes.iter().map(|s| s.as_str().to_owned()).collect::<Vec<_>>())
+            .bind(grant.expires_at)
+            .bind(grant.ip_allow.iter().map(ToString::to_string).collect::<Vec<_>>())
+            .bind(at),
+            TenantEvent::KeyRevoked { key_id, at } => {
+                sqlx::query("update api_keys set revoked_at = $2 where key_id = $1")
+                    .bind(key_id)
+                    .bind(at)
+            }
+        };
+        query.execute(connection).await.map(|_| ())
+    }
+}

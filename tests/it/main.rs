@@ -1,0 +1,3 @@
+//! The behaviour of the system, over HTTP and the command line.
+
+mod sessions;
