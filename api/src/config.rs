@@ -66,7 +66,7 @@ pub struct ServeArgs {
     /// Connections to the database for reading
     #[arg(long, env = "EXHIBIT_READER_CONNECTIONS_MAX", default_value_t = 12, value_name = "N")]
     pub reader_connections_max: u32,
-    /// Tasks that write appends, each a group at a time
+    /// Groups of appends that are written at a time
     #[arg(long, env = "EXHIBIT_WRITERS", default_value_t = 2, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=64))]
     pub writers: u32,

@@ -4,6 +4,10 @@ use std::process::ExitCode;
 
 use infrastructure::private_postgres::{LAUNCH_VERB, run_launcher};
 
+/// Ingest makes many small, short-lived pieces, on several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args: Vec<std::ffi::OsString> = std::env::args_os().collect();
     // Before any thread: the launcher becomes PostgreSQL, or its initdb.

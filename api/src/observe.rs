@@ -28,7 +28,8 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(CorrelationId(correlation_id.clone()));
     let mut response = next.run(request).await;
-    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+    let problem = response.extensions_mut().remove::<Problem>();
+    if let Some(problem) = problem.or_else(|| unexplained(&response)) {
         if let Some(cause) = &problem.cause {
             tracing::error!(correlation_id, cause, code = problem.code, "request failed");
         }
@@ -47,6 +48,13 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
         duration_ms = started.elapsed().as_micros() as f64 / 1000.0,
     );
     response
+}
+
+/// The files of `/docs` answer for themselves, and bare, when there is no such file.
+fn unexplained(response: &Response) -> Option<Problem> {
+    let bare = response.status() == StatusCode::NOT_FOUND
+        && !response.headers().contains_key(header::CONTENT_TYPE);
+    bare.then(Problem::not_found)
 }
 
 /// A UUID or up to 64 safe characters; anything else is replaced, not repeated.

@@ -18,19 +18,14 @@ const HEADERS_MAX: usize = 64;
 /// After an error of `accept` (no file descriptors left, mostly) the loop rests.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
-/// Serves until `stop` resolves, then lets running requests finish for at most `grace`.
-pub async fn run(
-    listener: TcpListener,
-    router: Router,
-    stop: impl Future<Output = ()>,
-    grace: Duration,
-) {
+/// Serves until `stop` resolves, then lets running requests finish for as long as it says.
+pub async fn run(listener: TcpListener, router: Router, stop: impl Future<Output = Duration>) {
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
-    loop {
+    let grace = loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = &mut stop => break,
+            grace = &mut stop => break grace,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -54,7 +49,7 @@ pub async fn run(
                 tracing::debug!(cause = %error, %peer, "connection ended");
             }
         });
-    }
+    };
     drop(listener);
     tokio::select! {
         () = graceful.shutdown() => {}

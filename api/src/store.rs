@@ -31,8 +31,8 @@ pub enum OpenError {
     Folder(PathBuf, std::io::Error),
     #[error(transparent)]
     Postgres(#[from] private_postgres::PrivatePostgresError),
-    #[error("the database URL cannot be read: {0}")]
-    Url(String),
+    #[error("the database URL cannot be read: expected postgres://user@host/database")]
+    Url,
     #[error(transparent)]
     Port(#[from] PortError),
     #[error("EXHIBIT_MASTER_SECRET is not 64 hexadecimal digits")]
@@ -64,11 +64,7 @@ impl Store {
     /// Finds or starts PostgreSQL. Call it from the main thread.
     pub fn open(args: &StoreArgs, opener: Opener) -> Result<Self, OpenError> {
         if let Some(url) = database_url(args) {
-            let options: PgConnectOptions = url
-                .expose_secret()
-                .parse()
-                // The cause may repeat the URL, which may hold a password.
-                .map_err(|_| OpenError::Url("expected postgres://user@host/database".to_owned()))?;
+            let options = connect_options(url.expose_secret())?;
             let (owner, login) = (options.clone(), options);
             return Ok(Self { owner, login, postgres: None, _lock: None, private: false });
         }
@@ -100,6 +96,15 @@ impl Store {
         Ok(Self { owner, login, postgres, _lock: lock, private: true })
     }
 
+    /// Brings the schema up to date, or insists on one that is when it must not be touched.
+    pub async fn make_ready(&self, no_migrate: bool) -> Result<(), PortError> {
+        if no_migrate {
+            database::insist_on_schema(&self.login).await
+        } else {
+            self.migrate().await
+        }
+    }
+
     /// Brings the schema up to date, and the private server's login.
     pub async fn migrate(&self) -> Result<(), PortError> {
         database::migrate(&self.owner).await?;
@@ -112,6 +117,14 @@ impl Store {
     pub fn connect(&self, sizes: PoolSizes) -> Database {
         Database::connect(&self.login, sizes)
     }
+}
+
+/// Its cause would repeat the URL, which may hold a password, so the error has none.
+fn connect_options(url: &str) -> Result<PgConnectOptions, OpenError> {
+    // The parser takes any scheme.
+    let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    let options = url.parse().ok().filter(|_| is_postgres);
+    options.ok_or(OpenError::Url)
 }
 
 fn database_url(args: &StoreArgs) -> Option<SecretString> {
@@ -184,9 +197,7 @@ impl TenantTools {
 
     /// Opens them beside a running server or without one, with the schema up to date.
     pub async fn open(store: &Store, args: &StoreArgs) -> Result<Self, OpenError> {
-        if !args.no_migrate {
-            store.migrate().await?;
-        }
+        store.make_ready(args.no_migrate).await?;
         let key_folder = KeyFolder::open(&args.data)?;
         let pepper = master_secret(args, &key_folder)?;
         let database = store.connect(PoolSizes { server: 2, reader: 1 });

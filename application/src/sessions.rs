@@ -7,11 +7,13 @@ use domain::evidence::dsse::{Envelope, RECEIPT_PAYLOAD_TYPE, SEAL_PAYLOAD_TYPE};
 use domain::evidence::intake::{BodyForm, Intake};
 use domain::evidence::merkle::MerkleTree;
 use domain::evidence::record::{ChainAuthority, Record};
+use domain::evidence::refusal::{IngestRefusal, Refusal};
 use domain::evidence::seal::{policy_set_digest, receipt};
 use domain::hash::Hash;
 use domain::ids::{SessionId, TenantId};
 use domain::session::{
-    Append, PreparedSeal, SealFacts, Session, SessionCommand, SessionError, SessionEvent, Start,
+    Append, Chain, PreparedSeal, SealFacts, Session, SessionCommand, SessionError, SessionEvent,
+    Start,
 };
 use futures::StreamExt;
 
@@ -83,7 +85,7 @@ pub struct Appended {
     pub next_sequence: u64,
     /// Position in the tenant's log.
     pub position: u64,
-    /// When it was stored.
+    /// When the chain's last event was stored.
     pub at: DateTime<Utc>,
 }
 
@@ -123,7 +125,7 @@ impl Sessions {
         let (first, last) = (first.body.sequence_number, last.body.sequence_number);
         let sent = events.len() as u64;
         let mut append = Append {
-            events,
+            events: events.into(),
             stored: Vec::new(),
             id_seed: self.ids.uuid(),
             idle_max: self.settings.idle_max,
@@ -148,7 +150,7 @@ impl Sessions {
                         Some(position) => position,
                         None => self.evidence.position(call.tenant, call.session).await?,
                     };
-                    let facts = Outcome { sent, first, last, position, at: append.at };
+                    let facts = Outcome { sent, first, last, position };
                     return facts.appended(&committed.state, &committed.events);
                 }
                 Err(CommandError::Conflict) => {}
@@ -156,7 +158,7 @@ impl Sessions {
                 Err(CommandError::Refused(why)) => {
                     let fresh = self.commands.reload(&id).await?;
                     if fresh == state {
-                        return Err(CommandError::Refused(why));
+                        return Err(CommandError::Refused(pointing(why, &append)));
                     }
                     state = fresh;
                     continue;
@@ -253,6 +255,7 @@ impl Sessions {
             tree.push(&leaf);
             head = Some(record.event_hash);
         }
+        check_whole(chain, head, tree.leaves())?;
         let facts = SealFacts {
             tenant_id: call.tenant,
             ingestion_service_id: self.settings.ingestion_service_id.clone(),
@@ -268,6 +271,20 @@ impl Sessions {
             at: self.clock.now().trunc_subsecs(3),
         };
         state.prepare_seal(facts).map_err(CommandError::Refused)
+    }
+}
+
+/// The store knows the id of an event that it refuses, and not where the event stood.
+fn pointing(why: SessionError, append: &Append) -> SessionError {
+    match why {
+        SessionError::Refused(IngestRefusal {
+            index: None,
+            why: why @ Refusal::EventIdConflict { event_id },
+        }) => {
+            let index = append.events.iter().position(|e| e.body.event_id == event_id);
+            SessionError::Refused(IngestRefusal { index, why })
+        }
+        other => other,
     }
 }
 
@@ -291,7 +308,17 @@ fn check_stored(
     Err(PortError::new("sealing", cause))
 }
 
-fn refused(refusal: domain::evidence::refusal::IngestRefusal) -> CommandError<SessionError> {
+/// Head and records were stored by the same statement: when they differ, somebody was at them.
+fn check_whole(chain: &Chain, last: Option<Hash>, count: u64) -> Result<(), PortError> {
+    if count == chain.next_sequence && last == chain.head_hash {
+        return Ok(());
+    }
+    let (session, expected) = (chain.session_id, chain.next_sequence);
+    let cause = format!("session {session} has {expected} records, of which {count} are stored");
+    Err(PortError::new("sealing", cause))
+}
+
+fn refused(refusal: IngestRefusal) -> CommandError<SessionError> {
     CommandError::Refused(SessionError::Refused(refusal))
 }
 
@@ -300,7 +327,6 @@ struct Outcome {
     first: u64,
     last: u64,
     position: u64,
-    at: DateTime<Utc>,
 }
 
 impl Outcome {
@@ -324,7 +350,8 @@ impl Outcome {
             final_hash: chain.head_hash.unwrap_or(Hash([0; 32])),
             next_sequence: chain.next_sequence,
             position: self.position,
-            at: self.at,
+            // Of a retry, too, this is when the chain's last event came.
+            at: chain.last_activity,
         })
     }
 }

@@ -75,7 +75,7 @@ fn session_events() -> Vec<SessionEvent> {
         "payload": { "status": "success", "duration_ms": 1 },
     });
     let append = SessionCommand::Append(Append {
-        events: intake.read(event.to_string().as_bytes(), BodyForm::Json).unwrap(),
+        events: intake.read(event.to_string().as_bytes(), BodyForm::Json).unwrap().into(),
         stored: vec![],
         id_seed: Uuid::nil(),
         idle_max: None,

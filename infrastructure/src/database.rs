@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use application::PortError;
-use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgPool};
 
 /// The migrations of this binary.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
@@ -15,6 +15,11 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 pub const SERVER_ROLE: &str = "exhibit_server";
 /// What requests read with: rows of one tenant, by row-level security.
 pub const READER_ROLE: &str = "exhibit_reader";
+
+/// What helps when the schema is not that of this binary.
+const MIGRATE_FIRST: &str = "run `exhibit migrate` with a login that may";
+/// PostgreSQL's `invalid_authorization_specification`.
+const NO_SUCH_LOGIN: &str = "28000";
 
 /// Two pools over one database, each under its role.
 #[derive(Debug, Clone)]
@@ -52,18 +57,24 @@ impl Database {
         match applied {
             Some(applied) if applied >= head => Ok(()),
             applied => {
-                let cause = format!("at {}, not at {head}", applied.unwrap_or_default());
+                let applied = applied.unwrap_or_default();
+                let cause = format!("the schema is at {applied}, not at {head}: {MIGRATE_FIRST}");
                 Err(PortError::new("migrations", cause))
             }
         }
     }
 
-    /// Whether the role that logged in (before it switched) could change evidence.
+    /// Whether the role that logged in (before it switched), or one that it can switch to, could
+    /// change evidence.
     pub async fn login_may_change_evidence(&self) -> Result<bool, PortError> {
         sqlx::query_scalar(
-            "select bool_or(has_table_privilege(session_user, t, p))
-             from unnest(array['events', 'evidence_events', 'session_seals']) t,
-                  unnest(array['UPDATE', 'DELETE', 'TRUNCATE']) p",
+            "select exists (
+                 select from pg_roles r,
+                      unnest(array['events', 'evidence_events', 'sessions', 'session_seals']) t,
+                      unnest(array['UPDATE', 'DELETE', 'TRUNCATE']) p
+                 where pg_has_role(session_user, r.oid, 'member')
+                   and has_table_privilege(r.oid, t, p)
+             )",
         )
         .fetch_one(&self.server)
         .await
@@ -90,32 +101,56 @@ fn pool(options: &PgConnectOptions, role: &'static str, size: u32) -> PgPool {
                 Ok(())
             })
         })
-        .connect_lazy_with(options.clone().application_name("exhibit"))
+        .connect_lazy_with(
+            options
+                .clone()
+                .application_name("exhibit")
+                // Planning the write statement costs ten times its execution for a small group.
+                .options([("plan_cache_mode", "force_generic_plan")]),
+        )
+}
+
+/// A pool of one connection, after a try outside: a pool waits instead of telling why it has none.
+async fn connect_once(options: &PgConnectOptions) -> sqlx::Result<PgPool> {
+    options.connect().await?.close().await?;
+    PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await
+}
+
+fn not_connected(error: sqlx::Error) -> PortError {
+    PortError::new("connecting to the database", error)
 }
 
 /// Brings the schema to this binary's version. Several servers may start at once: a lock of the
 /// database lets one migrate while the others wait.
 pub async fn migrate(options: &PgConnectOptions) -> Result<(), PortError> {
-    let failed = |e: sqlx::Error| PortError::new("connecting to migrate", e);
-    let pool = PgPoolOptions::new()
-        .max_connections(1)
-        .connect_with(options.clone())
-        .await
-        .map_err(failed)?;
-    let result = MIGRATOR.run(&pool).await.map_err(|e| PortError::new("migrating", e));
-    if result.is_ok() {
-        // What was applied is for the server to see, when it starts without the right to migrate.
-        sqlx::query("create or replace view exhibit_migrations as select * from _sqlx_migrations")
-            .execute(&pool)
-            .await
-            .map_err(failed)?;
-        sqlx::query("grant select on exhibit_migrations to exhibit_server")
-            .execute(&pool)
-            .await
-            .map_err(failed)?;
-    }
+    let failed = |e: sqlx::Error| PortError::new("migrating", e);
+    let pool = connect_once(options).await.map_err(not_connected)?;
+    MIGRATOR.run(&pool).await.map_err(|e| PortError::new("migrating", e))?;
+    // What was applied is for the server to see, when it starts without the right to migrate.
+    let shown = "create or replace view exhibit_migrations as select * from _sqlx_migrations;
+                 grant select on exhibit_migrations to exhibit_server";
+    sqlx::raw_sql(shown).execute(&pool).await.map_err(failed)?;
     pool.close().await;
-    result
+    Ok(())
+}
+
+/// Refuses a database that was never migrated, and says what to do about it.
+pub async fn insist_on_schema(login: &PgConnectOptions) -> Result<(), PortError> {
+    let missing = || PortError::new("migrations", format!("there is no schema: {MIGRATE_FIRST}"));
+    let pool = match connect_once(login).await {
+        Ok(pool) => pool,
+        // The private login comes with the first migration.
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(NO_SUCH_LOGIN) => {
+            return Err(missing());
+        }
+        Err(error) => return Err(not_connected(error)),
+    };
+    let known: bool = sqlx::query_scalar("select to_regclass('exhibit_migrations') is not null")
+        .fetch_one(&pool)
+        .await
+        .map_err(|e| PortError::new("asking for the schema", e))?;
+    pool.close().await;
+    if known { Ok(()) } else { Err(missing()) }
 }
 
 /// The login of the private PostgreSQL's server: a member of both roles, owner of nothing.
@@ -124,11 +159,7 @@ pub async fn create_private_login(
     login: &'static str,
 ) -> Result<(), PortError> {
     let failed = |e: sqlx::Error| PortError::new("creating the server's login", e);
-    let pool = PgPoolOptions::new()
-        .max_connections(1)
-        .connect_with(owner.clone())
-        .await
-        .map_err(failed)?;
+    let pool = connect_once(owner).await.map_err(not_connected)?;
     let known: bool = sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)")
         .bind(login)
         .fetch_one(&pool)

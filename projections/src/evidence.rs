@@ -153,7 +153,7 @@ fn read(row: &PgRow) -> sqlx::Result<Signed> {
         payload_hash: hash(row.try_get("payload_hash")?)?,
     };
     let record = Record {
-        body,
+        body: body.into(),
         prev_event_hash: row
             .try_get::<Option<&[u8]>, _>("prev_event_hash")?
             .map(hash)

@@ -111,6 +111,14 @@ impl TestApp {
         self.child.wait().unwrap();
     }
 
+    /// How the server ended by itself, once it has.
+    ///
+    /// # Panics
+    /// When it cannot be waited for.
+    pub fn ended(&mut self) -> std::process::ExitStatus {
+        self.child.wait().unwrap()
+    }
+
     /// Starts a stopped or killed server again, on the same folder and database.
     pub fn resume(&mut self) {
         let (child, url, _) = spawn(self.data.path(), self.database.as_ref(), &self.settings);
@@ -289,8 +297,11 @@ pub async fn try_send(request: RequestBuilder) -> reqwest::Result<Answer> {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
-        let _ = self.child.wait();
+        // One that has ended has no number any more: it may be somebody else's by now.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
+            let _ = self.child.wait();
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! A database for one test, copied from the migrated template.
 
+use application::Ids;
+use infrastructure::system::SystemIds;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Executor, PgPool};
 
@@ -15,7 +17,7 @@ impl TestDatabase {
     pub async fn create() -> Self {
         let url = std::env::var("EXHIBIT_TEST_POSTGRES")
             .expect("no PostgreSQL for tests: run them with `make test`");
-        let name = format!("t_{}", uuid::Uuid::now_v7().simple());
+        let name = format!("t_{}", SystemIds.uuid().simple());
         let admin: PgConnectOptions = url.replace("DATABASE", "postgres").parse().unwrap();
         let mut connection = admin.connect().await.unwrap();
         // Copying a template waits for no one else to be connected to it, but not for long enough

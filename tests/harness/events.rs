@@ -1,5 +1,7 @@
 //! Events as an agent would send them.
 
+use application::Ids;
+use infrastructure::system::SystemIds;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -52,9 +54,10 @@ pub fn whole_session(session: Uuid) -> Vec<Value> {
     ]
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "payloads are written where they are sent")]
 pub fn event(session: Uuid, sequence: u64, event_type: &str, payload: Value) -> Value {
     json!({
-        "event_id": Uuid::now_v7(), "session_id": session, "sequence_number": sequence,
+        "event_id": SystemIds.uuid(), "session_id": session, "sequence_number": sequence,
         "timestamp_wall": "2026-03-01T10:00:00.120+01:00", "event_type": event_type,
         "payload": payload,
     })

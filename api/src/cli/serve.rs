@@ -14,7 +14,7 @@ use infrastructure::session_store::SessionStore;
 use infrastructure::system::{SystemClock, SystemIds};
 use projections::TenantReads;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::{Fault, Outcome};
@@ -27,6 +27,8 @@ use crate::{routes, server};
 
 /// How often another process's changes (rotated keys, new tenants) are looked for.
 const LOOK_AROUND: Duration = Duration::from_secs(2);
+/// What requests get to end in when there is no database left to end them well.
+const GRACE_WITHOUT_DATABASE: Duration = Duration::from_millis(500);
 /// How often the private PostgreSQL is looked after.
 const WATCH: Duration = Duration::from_millis(250);
 
@@ -68,9 +70,8 @@ async fn serve(
 ) -> Result<(), Fault> {
     let sizes =
         PoolSizes { server: args.server_connections_max, reader: args.reader_connections_max };
-    let migrated = if args.store.no_migrate { Ok(()) } else { store.migrate().await };
+    store.make_ready(args.store.no_migrate).await?;
     let database = store.connect(sizes);
-    migrated?;
     database.check().await?;
     let may_change = database.login_may_change_evidence().await?;
     let faults = production_faults(&args.store, args.tls_terminated_by_proxy, may_change);
@@ -87,31 +88,46 @@ async fn serve(
         .map_err(|e| format!("cannot listen on {}: {e}", args.listen))?;
     let address = listener.local_addr()?;
     let followers = tokio::spawn(look_around(app.clone(), evidence_keys));
+    // Before the address is told: who reads it may stop the server at once.
+    let (terminate, interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     announce(&format!("http://{address}"), new_key.as_deref());
-    let gone = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let (told, mut end) = oneshot::channel();
     let grace = Duration::from_secs(args.shutdown_seconds_max);
-    server::run(listener, routes::router(&app), stop(postgres_gone, gone.clone()), grace).await;
+    let stop = async move {
+        let why = stopped(terminate, interrupt, postgres_gone).await;
+        let grace = if why == End::DatabaseGone { GRACE_WITHOUT_DATABASE } else { grace };
+        let _ = told.send(why);
+        grace
+    };
+    server::run(listener, routes::router(&app), stop).await;
     followers.abort();
-    let _ = tokio::time::timeout(crate::store::CLOSE_WAIT, database.close()).await;
-    if gone.load(std::sync::atomic::Ordering::Relaxed) {
+    if end.try_recv() == Ok(End::DatabaseGone) {
         return Err("the private PostgreSQL has ended; start again to recover".into());
     }
+    let _ = tokio::time::timeout(crate::store::CLOSE_WAIT, database.close()).await;
     Ok(())
 }
 
+/// Why a server ends.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    Asked,
+    DatabaseGone,
+}
+
 /// Resolves when a signal asks to stop, or when there is no database left to serve from.
-async fn stop(postgres_gone: oneshot::Receiver<()>, gone: Arc<std::sync::atomic::AtomicBool>) {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return;
-    };
+async fn stopped(
+    mut terminate: Signal,
+    mut interrupt: Signal,
+    postgres_gone: oneshot::Receiver<()>,
+) -> End {
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        _ = terminate.recv() => End::Asked,
+        _ = interrupt.recv() => End::Asked,
         Ok(()) = postgres_gone => {
-            gone.store(true, std::sync::atomic::Ordering::Relaxed);
             tracing::error!("the private PostgreSQL has ended");
+            End::DatabaseGone
         }
     }
 }

@@ -1,5 +1,8 @@
 //! `GET /health` and `GET /ready`.
 
+use std::time::Duration;
+
+use application::PortError;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -7,6 +10,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::state::App;
+
+/// What a part gets to answer in: probes give up after some seconds.
+const CHECK_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// The process lives.
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,16 +55,20 @@ pub struct Check {
         (status = 503, description = "At least one part is not.", body = Readiness),
     ))]
 pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
-    let checks = vec![
-        check("database", &app.database.check().await),
-        check("signer", &app.signer.check().await),
-    ];
+    let (database, signer) = tokio::join!(timely(app.database.check()), timely(app.signer.check()));
+    let checks = vec![check("database", &database), check("signer", &signer)];
     let ready = checks.iter().all(|check| check.ready);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Readiness { ready, checks }))
 }
 
-fn check(name: &'static str, result: &Result<(), application::PortError>) -> Check {
+/// Whoever asks does not wait for ever, so neither does the answer.
+async fn timely(check: impl Future<Output = Result<(), PortError>>) -> Result<(), PortError> {
+    let late = |_| PortError::new("a check", format!("no answer within {CHECK_WAIT_MAX:?}"));
+    tokio::time::timeout(CHECK_WAIT_MAX, check).await.map_err(late)?
+}
+
+fn check(name: &'static str, result: &Result<(), PortError>) -> Check {
     // The cause may name hosts and files: it is for the log.
     let reason = result.as_ref().err().map(|error| {
         tracing::warn!(check = name, cause = %error, "not ready");

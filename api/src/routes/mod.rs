@@ -7,20 +7,25 @@ mod keys;
 pub mod sessions;
 mod verify;
 
-use axum::middleware::{self, from_fn_with_state};
-use axum::response::IntoResponse;
+use axum::extract::Request;
+use axum::middleware::{self, Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use domain::scope::Scope;
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::path::{ParameterIn, PathItem};
 use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::{OpenApi, RefOr};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use crate::problem::Problem;
 use crate::state::App;
 use crate::{auth, observe, openapi};
+
+/// Of the name of an unknown parameter, for its refusal.
+const PARAMETER_BYTES_SHOWN_MAX: usize = 64;
 
 /// Every operation of the service with the scope that opens it.
 fn table(app: Option<&App>) -> OpenApiRouter<App> {
@@ -46,16 +51,19 @@ fn table(app: Option<&App>) -> OpenApiRouter<App> {
         .routes(guarded(Admin, routes!(admin::keys::list)))
         .routes(guarded(Admin, routes!(admin::keys::get)))
         .routes(guarded(Admin, routes!(admin::keys::revoke)))
-        .routes(routes!(keys::jwks))
-        .routes(routes!(health::health))
-        .routes(routes!(health::ready))
+        .routes(strict(routes!(keys::jwks)))
+        .routes(strict(routes!(health::health)))
+        .routes(strict(routes!(health::ready)))
 }
 
 /// The service, ready to be served.
 pub fn router(app: &App) -> Router {
     let (router, document) = table(Some(app)).split_for_parts();
     let document = openapi::complete(document);
-    let docs = utoipa_swagger_ui::SwaggerUi::new("/docs").url("/openapi.json", document);
+    // Without a validator: by default the page would ask one on the internet.
+    let docs = utoipa_swagger_ui::SwaggerUi::new("/docs")
+        .url("/openapi.json", document)
+        .config(utoipa_swagger_ui::Config::default().validator_url("none"));
     router
         .merge(docs)
         .route("/", get(|| async { axum::response::Redirect::temporary("/docs") }))
@@ -86,10 +94,40 @@ fn guarded(
             operation.security = Some(needs.to_vec());
         }
     }
+    let (schemas, paths, router) = strict((schemas, paths, router));
     // Without an app there is no server to guard, only a document to write.
     let Some(app) = app else { return (schemas, paths, router) };
     let guard = from_fn_with_state((app.clone(), scope), auth::require);
     (schemas, paths, router.route_layer(guard))
+}
+
+/// Where an operation has parameters, its own type refuses unknown ones; where it has none, this does.
+fn strict((schemas, paths, router): UtoipaMethodRouter<App>) -> UtoipaMethodRouter<App> {
+    let router = match paths.paths.values().any(reads_query) {
+        true => router,
+        false => router.route_layer(middleware::from_fn(refuse_query)),
+    };
+    (schemas, paths, router)
+}
+
+fn reads_query(item: &PathItem) -> bool {
+    let operations = [&item.get, &item.post, &item.put, &item.patch, &item.delete];
+    let parameters = operations.into_iter().flatten().filter_map(|o| o.parameters.as_ref());
+    parameters
+        .flatten()
+        .any(|parameter| matches!(parameter, RefOr::T(p) if p.parameter_in == ParameterIn::Query))
+}
+
+async fn refuse_query(request: Request, next: Next) -> Response {
+    let name = request.uri().query().and_then(|query| query.split(['=', '&']).next());
+    match name.filter(|name| !name.is_empty()) {
+        None => next.run(request).await,
+        Some(name) => {
+            let name = &name[..name.floor_char_boundary(PARAMETER_BYTES_SHOWN_MAX)];
+            let detail = format!("unknown parameter `{name}`: this address takes none");
+            Problem::query(detail).into_response()
+        }
+    }
 }
 
 async fn method_not_allowed() -> Problem {

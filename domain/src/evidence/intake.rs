@@ -3,6 +3,8 @@
 //! Stages as in evidence.md, section 3: JSON, authority leak, schema, timestamp, canonical form,
 //! payload hash. A batch answers with its earliest failing stage, then its earliest event.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Datelike};
 
 use super::canonical;
@@ -34,7 +36,7 @@ pub struct Intake {
 /// An event that passed every check which needs no session.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IncomingEvent {
-    pub body: EventBody,
+    pub body: Arc<EventBody>,
     /// `dropped_count` of a `LOG_DROP`, else 0.
     pub dropped: u64,
     /// The chain as an SDK computed it; `None` in a `server` session.
@@ -445,7 +447,7 @@ impl<'d> Draft<'d> {
             schema_ver: self.schema_ver,
             actor_id: self.actor_id,
         };
-        Ok(IncomingEvent { body, dropped, claimed })
+        Ok(IncomingEvent { body: Arc::new(body), dropped, claimed })
     }
 }
 

@@ -1,5 +1,7 @@
 //! The stored event, its hashes and its canonical forms.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -83,7 +85,8 @@ pub struct EventBody {
 /// An event in its place in the chain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    pub body: EventBody,
+    /// Shared with the request that brought it.
+    pub body: Arc<EventBody>,
     pub prev_event_hash: Option<Hash>,
     pub event_hash: Hash,
     /// When the server took it, UTC with microseconds.
@@ -121,11 +124,12 @@ pub fn evidence_mac(key: &[u8], event_hash: &Hash) -> Hash {
 impl Record {
     /// Places an event behind the one whose hash is `prev`.
     pub fn chain(
-        body: EventBody,
+        body: impl Into<Arc<EventBody>>,
         session_id: SessionId,
         prev: Option<Hash>,
         received_at: DateTime<Utc>,
     ) -> Self {
+        let body = body.into();
         let event_hash = event_hash(&HashedFields {
             event_id: body.event_id.hyphenated().encode_lower(&mut Uuid::encode_buffer()),
             event_type: body.event_type.as_str(),

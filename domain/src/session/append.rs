@@ -1,5 +1,7 @@
 //! Taking a batch into the chain: retries, gaps, drops, the hash chain itself.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use uuid::Uuid;
@@ -71,7 +73,7 @@ fn check_ids_within(fresh: &[IncomingEvent], skipped: usize) -> Result<(), Sessi
 impl Chain {
     /// The part of the batch that is not stored yet. What is, must be what was stored.
     fn skip_stored<'e>(&self, append: &'e Append) -> Result<&'e [IncomingEvent], SessionError> {
-        let events = append.events.as_slice();
+        let events = append.events.as_ref();
         let first = events.first().map_or(0, |e| e.body.sequence_number);
         let known = events.iter().take_while(|e| e.body.sequence_number < self.next_sequence);
         // A permissive batch may have had gaps, which were filled when it came first.
@@ -195,7 +197,7 @@ impl<'c> Growth<'c> {
         Ok(())
     }
 
-    fn push(&mut self, body: EventBody) {
+    fn push(&mut self, body: impl Into<Arc<EventBody>>) {
         let record = Record::chain(body, self.chain.session_id, self.head, self.at);
         self.head = Some(record.event_hash);
         self.next_sequence += 1;

@@ -1,5 +1,7 @@
 //! What can be asked of a session. Time, identifiers and whatever had to be looked up come along.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -35,7 +37,8 @@ pub struct Start {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Append {
-    pub events: Vec<IncomingEvent>,
+    /// Shared, because a command that loses a race is decided again.
+    pub events: Arc<[IncomingEvent]>,
     /// What is stored already from `events[0]`'s sequence number on; may be empty, or stop short
     /// of the chain's end when the batch does.
     pub stored: Vec<StoredEvent>,

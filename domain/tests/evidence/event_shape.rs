@@ -164,7 +164,7 @@ fn texts_about_the_sender_have_a_length_in_characters() {
     for (field, limit) in [("actor_id", 256), ("source_sdk_ver", 64)] {
         let longest = "é".repeat(limit);
         let body = taken(with(field, longest.clone())).body;
-        assert!([body.actor_id, body.source_sdk_ver].contains(&Some(longest.clone())));
+        assert!([&body.actor_id, &body.source_sdk_ver].contains(&&Some(longest.clone())));
         let (code, details) = refused(with(field, format!("{longest}é")));
         assert_eq!((code, &details["field"]), ("INGEST_SCHEMA_INVALID", &json!(field)));
         assert_field_refused(with(field, 1), field, "1");

@@ -92,7 +92,7 @@ fn session() -> Session {
         at: instant(&stored[0]["received_at"]),
     });
     let append = SessionCommand::Append(Append {
-        events: requests(),
+        events: requests().into(),
         stored: vec![],
         id_seed: uuid::Uuid::nil(),
         idle_max: None,

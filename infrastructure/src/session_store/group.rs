@@ -1,7 +1,6 @@
 //! Group commit: all appends that wait go into one statement and share one flush of the disk.
 
 use std::collections::{HashSet, VecDeque};
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 use application::AggregateId;
@@ -12,6 +11,7 @@ use domain::hash::Hash;
 use domain::session::{SessionError, SessionSealed};
 use sqlx::{Acquire, PgConnection, PgPool, Row};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::head::HeadRow;
@@ -23,7 +23,9 @@ const QUEUE_APPENDS_MAX: usize = 1024;
 const GROUP_APPENDS_MAX: usize = 256;
 /// Records of one statement: beyond, a statement costs memory and saves no time.
 const GROUP_RECORDS_MAX: usize = 4096;
-/// Two servers that append to the same sessions may deadlock; one of them is told to try again.
+/// Records that make a second statement beside a running one worth its cost.
+const SECOND_GROUP_RECORDS_MIN: usize = 256;
+/// Heads of several tenants can still be locked crosswise by two groups; one is told to try again.
 const DEADLOCK_RETRIES_MAX: usize = 5;
 
 /// One append on its way into the database.
@@ -46,48 +48,55 @@ struct Waiting {
     answer: oneshot::Sender<Result<i64, StoreError>>,
 }
 
-/// The tasks that write. A session always has the same one, so that two statements of this server
-/// never lock the same heads in different orders.
+/// The task that groups what waits, and lets a few groups be written at a time.
 pub(super) struct Writers {
-    queues: Vec<mpsc::Sender<Waiting>>,
+    queue: mpsc::Sender<Waiting>,
 }
 
 impl Writers {
-    pub(super) fn spawn(pool: &PgPool, count: usize) -> Self {
-        let queues = (0..count.max(1))
-            .map(|_| {
-                let (queue, waiting) = mpsc::channel(QUEUE_APPENDS_MAX);
-                tokio::spawn(run(pool.clone(), waiting));
-                queue
-            })
-            .collect();
-        Self { queues }
+    /// `groups_max` statements run at a time.
+    pub(super) fn spawn(pool: &PgPool, groups_max: usize) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE_APPENDS_MAX);
+        tokio::spawn(run(pool.clone(), waiting, groups_max.max(1)));
+        Self { queue }
     }
 
     /// Waits until the append is durable, or refused.
     pub(super) async fn write(&self, append: Append) -> Result<i64, StoreError> {
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&append.id);
-        let queue = &self.queues[hash as usize % self.queues.len()];
         let (answer, answered) = oneshot::channel();
         let gone = || unexpected("the writer has stopped");
-        queue.send(Waiting { append, answer }).await.map_err(|_| gone())?;
+        self.queue.send(Waiting { append, answer }).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }
 
-async fn run(pool: PgPool, mut waiting: mpsc::Receiver<Waiting>) {
+/// While one group is written, what comes in waits for the next: the longer a statement takes, the
+/// more it carries. A second one beside it pays only when it carries enough.
+async fn run(pool: PgPool, mut waiting: mpsc::Receiver<Waiting>, groups_max: usize) {
     let mut backlog = VecDeque::new();
     let mut received = Vec::with_capacity(GROUP_APPENDS_MAX);
+    let mut running = JoinSet::new();
     loop {
-        if backlog.is_empty() && waiting.recv_many(&mut received, GROUP_APPENDS_MAX).await == 0 {
-            return;
+        let records: usize = backlog.iter().map(|w: &Waiting| w.append.records.len()).sum();
+        let worth_it = running.is_empty() || records >= SECOND_GROUP_RECORDS_MIN;
+        if !backlog.is_empty() && worth_it && running.len() < groups_max {
+            let group = next_group(&mut backlog);
+            let pool = pool.clone();
+            running.spawn(async move { flush(&pool, group).await });
+            continue;
         }
-        while let (true, Ok(next)) = (received.len() < GROUP_APPENDS_MAX, waiting.try_recv()) {
-            received.push(next);
+        tokio::select! {
+            biased;
+            Some(_) = running.join_next() => {}
+            count = waiting.recv_many(&mut received, GROUP_APPENDS_MAX),
+                if backlog.len() < QUEUE_APPENDS_MAX => {
+                if count == 0 {
+                    while running.join_next().await.is_some() {}
+                    return;
+                }
+            }
         }
         backlog.extend(received.drain(..));
-        let group = next_group(&mut backlog);
-        flush(&pool, group).await;
     }
 }
 
@@ -112,6 +121,8 @@ fn next_group(backlog: &mut VecDeque<Waiting>) -> Vec<Waiting> {
             let _ = next.answer.send(Err(AggregateError::AggregateConflict));
         }
     }
+    // Heads are locked in this order by every group: two groups wait, but not for each other.
+    group.sort_unstable_by_key(|waiting| waiting.append.id.id);
     group
 }
 

@@ -33,7 +33,8 @@ fn run(command: &[std::ffi::OsString]) -> Result<ExitCode, Box<dyn std::error::E
     })?;
     let endpoint = postgres.endpoint();
     let socket = endpoint.socket_dir.display();
-    let url = format!("postgres://{OWNER_ROLE}@localhost/DATABASE?host={socket}&port={}", endpoint.port);
+    let url =
+        format!("postgres://{OWNER_ROLE}@localhost/DATABASE?host={socket}&port={}", endpoint.port);
     tokio::runtime::Runtime::new()?.block_on(make_template(&url))?;
     let status = Command::new(program).args(args).env("EXHIBIT_TEST_POSTGRES", &url).status()?;
     postgres.stop();

@@ -2,26 +2,25 @@
 
 use application::sessions::SessionCall;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::evidence::dsse::Envelope;
 use domain::evidence::intake::BodyForm;
-use domain::evidence::refusal::{IngestRefusal, Refusal};
+use domain::evidence::refusal::Refusal;
 use domain::ids::SessionId;
 use domain::session::SessionError;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::view::EnvelopeBody;
 use crate::auth::Caller;
-use crate::extract::{
-    BodyFault, Params, SessionPath, body_problem, media_type, read_body, received_type,
-};
+use crate::extract::{BodyFault, Params, body_problem, media_type, read_body, received_type};
 use crate::problem::Problem;
-use crate::routes::json;
+use crate::routes;
 use crate::state::App;
 
 /// An event as a client sends it (evidence.md, section 1).
@@ -113,6 +112,7 @@ pub struct AppendAnswer {
         (status = 201, description = "All events are stored.", body = AppendAnswer),
         (status = 202, description = "Stored, and missing numbers filled.", body = AppendAnswer),
         (status = 200, description = "All were stored already.", body = AppendAnswer),
+        (status = 404, description = "`INGEST_SESSION_NOT_FOUND`"),
         (status = 409, description = "`INGEST_SESSION_CLOSED`, `INGEST_INVALID_FIRST_SEQUENCE`, \
             `INGEST_SEQUENCE_REWIND`, `INGEST_LOG_GAP`, `INGEST_EVENT_ID_CONFLICT`, \
             `INGEST_POLICY_LIMIT`"),
@@ -121,16 +121,14 @@ pub struct AppendAnswer {
 pub async fn append(
     State(app): State<App>,
     caller: Caller,
-    session: Result<SessionPath, Problem>,
+    session: Result<Path<String>, PathRejection>,
     Params(query): Params<AppendQuery>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let (form, bytes) = read(&app, &parts.headers, body).await?;
-    let session = match session {
-        Ok(SessionPath(session)) => session,
-        Err(_) => return Err(no_session()),
-    };
+    let session = session.map(|Path(text)| text).unwrap_or_default();
+    let session = SessionId::parse(&session).ok_or_else(|| no_session(&session))?;
     let answer = store(&app, &caller, session, &bytes, form, query.receipt).await;
     answer.map_err(ingest_internal)
 }
@@ -187,14 +185,14 @@ async fn store(
         position: appended.position,
         receipt,
     };
-    Ok((status, json(answer)).into_response())
+    Ok((status, routes::json(answer)).into_response())
 }
 
 /// What is no session id is answered like a session that does not exist.
-fn no_session() -> Problem {
-    let refusal = Refusal::SessionNotFound { session_id: SessionId(Uuid::nil()) };
-    let IngestRefusal { why, .. } = refusal.whole();
+fn no_session(text: &str) -> Problem {
+    let why = Refusal::SessionNotFound { session_id: SessionId(Uuid::nil()) };
     Problem::new(StatusCode::NOT_FOUND, why.code(), why.to_string())
+        .with(json!({ "session_id": text }))
 }
 
 /// Failures inside have a code of their own here.

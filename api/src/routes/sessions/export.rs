@@ -22,6 +22,7 @@ use crate::state::App;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ExportQuery {
+    #[param(inline)]
     format: ExportFormat,
     /// Why the evidence leaves: stands in the export and in its chain of custody.
     #[param(min_length = 1, max_length = 256)]

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::view::SessionView;
 use crate::auth::Caller;
 use crate::extract::JsonBody;
 use crate::problem::Problem;
@@ -95,7 +96,7 @@ pub struct Started {
     session_id: Uuid,
     status: &'static str,
     chain_authority: &'static str,
-    mode: &'static str,
+    mode: String,
     agent_id: String,
     ingestion_service_id: String,
     started_at: String,
@@ -124,13 +125,14 @@ pub async fn start(
     let start = request.into_start(&app, &caller)?;
     match app.sessions.start(start.clone(), &caller.metadata()).await {
         Ok((position, _)) => {
-            let answer = Started::of(&start, start.at, 0, position.unwrap_or_default());
+            let answer = Started::now(&start, position.unwrap_or_default());
             Ok((StatusCode::CREATED, json(answer)).into_response())
         }
         Err(CommandError::Conflict | CommandError::Refused(SessionError::Exists)) => {
             let row = app.reads.session(caller.tenant, start.session_id).await?;
             let row = row.filter(|row| is_repeat(&start, row)).ok_or(SessionError::Exists)?;
-            Ok(json(Started::of(&start, row.started_at, row.next_sequence, row.position)))
+            let idle_max = app.sessions.settings.idle_max;
+            Ok(json(Started::before(SessionView::of(row, start.at, idle_max))))
         }
         Err(error) => Err(error.into()),
     }
@@ -207,22 +209,32 @@ fn is_repeat(start: &Start, row: &SessionRow) -> bool {
 }
 
 impl Started {
-    fn of(
-        start: &Start,
-        started_at: chrono::DateTime<chrono::Utc>,
-        next_sequence: u64,
-        position: u64,
-    ) -> Self {
+    fn now(start: &Start, position: u64) -> Self {
         Self {
             session_id: start.session_id.0,
             status: "active",
             chain_authority: start.chain_authority.as_str(),
-            mode: mode_name(start.mode),
+            mode: mode_name(start.mode).to_owned(),
             agent_id: start.agent_id.clone(),
             ingestion_service_id: start.ingestion_service_id.clone(),
-            started_at: format_micros(started_at),
-            next_sequence,
+            started_at: format_micros(start.at),
+            next_sequence: 0,
             position,
+        }
+    }
+
+    /// As the session stands by now.
+    fn before(session: SessionView) -> Self {
+        Self {
+            session_id: session.session_id,
+            status: session.status,
+            chain_authority: session.chain_authority,
+            mode: session.mode,
+            agent_id: session.agent_id,
+            ingestion_service_id: session.ingestion_service_id,
+            started_at: session.started_at,
+            next_sequence: session.next_sequence,
+            position: session.position.unwrap_or_default(),
         }
     }
 }

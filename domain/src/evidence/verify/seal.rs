@@ -8,7 +8,7 @@ use super::finding::{Code, Findings, Place};
 use super::times::instant;
 use crate::evidence::class::EvidenceClass;
 use crate::evidence::json::Json;
-use crate::evidence::record::{ChainAuthority, SchemaVersion, format_micros, format_millis};
+use crate::evidence::record::{ChainAuthority, SchemaVersion, format_micros};
 use crate::hash::Hash;
 
 /// The log up to the seal, by what was computed.
@@ -199,15 +199,10 @@ impl<'c> Check<'c, '_> {
     /// of the seal's own record: they may only say what the signed payload says.
     fn own_fields(&mut self, fields: &Fields<'_>) {
         let sealed_at = self.text("seal_timestamp");
-        let instant_of_seal = sealed_at.and_then(instant).map(format_millis);
+        // The server stamps both from one reading of its clock, cut to milliseconds.
+        let moment = sealed_at.and_then(instant).map(format_micros);
         let received = fields.get(Field::ReceivedAt);
-        let same_moment = received.is_none_or(|received| {
-            // One text for each moment, so that nothing can be varied but digits below a millisecond.
-            let at = received.as_str().and_then(|text| {
-                instant(text).filter(|at| format_micros(*at) == text).map(format_millis)
-            });
-            at.is_some() && at == instant_of_seal
-        });
+        let same_moment = received.is_none_or(|text| text.as_str() == moment.as_deref());
         let version = Some(SchemaVersion::V06.as_str());
         let closed = [
             ("received_at", same_moment),

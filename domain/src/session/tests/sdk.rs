@@ -47,7 +47,7 @@ fn a_wrong_hash_is_refused_by_its_field_and_index() {
     let other_hash = wrong(|e| e.claimed.as_mut().unwrap().event_hash = Hash([7; 32]));
     let other_prev = wrong(|e| e.claimed.as_mut().unwrap().prev_event_hash = Some(Hash([7; 32])));
     let no_prev = wrong(|e| e.claimed.as_mut().unwrap().prev_event_hash = None);
-    let other_body = wrong(|e| e.body.timestamp_wall.push('0'));
+    let other_body = wrong(|e| std::sync::Arc::make_mut(&mut e.body).timestamp_wall.push('0'));
     let named = [
         (other_hash, "event_hash"),
         (other_prev, "prev_event_hash"),

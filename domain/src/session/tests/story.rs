@@ -57,7 +57,7 @@ pub(super) fn incoming(sequence_number: u64, event_type: &str, payload: &str) ->
         schema_ver: SchemaVersion::V06,
         actor_id: None,
     };
-    IncomingEvent { body, dropped: 0, claimed: None }
+    IncomingEvent { body: body.into(), dropped: 0, claimed: None }
 }
 
 pub(super) fn answer(sequence_number: u64) -> IncomingEvent {
@@ -172,7 +172,7 @@ impl Story {
         });
         let append = Append {
             stored: stored.collect(),
-            events,
+            events: events.into(),
             id_seed: Uuid::from_u128(0x5eed),
             idle_max: self.idle_max,
             at: self.at,
