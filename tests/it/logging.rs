@@ -93,6 +93,9 @@ async fn no_payload_and_no_key_is_ever_logged() {
     }
     let _ = app.get(&format!("/v1/sessions?agent_id={marked}")).await.expect(200);
     assert!(app.export_lines(session).await.contains(marked));
+    let last = app.bare_request(Method::GET, "/none").header(HEADER, "the-last");
+    let _ = send(last).await.expect(404);
+    eventually("all is written", 5, async || app.log().contains("the-last")).await;
     let log = app.log();
     assert!(log.lines().count() > 10 && log.contains("\"DEBUG\""), "all was asked for");
     let secret = app.key.splitn(3, '_').nth(2).unwrap();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sqlx::Executor;
 use tests::{Answer, events, send};
 
-use crate::refusing::{Target, problem};
+use crate::refusing::{Target, logged, problem};
 
 #[tokio::test]
 async fn an_event_id_stands_once_in_its_session() {
@@ -79,7 +79,7 @@ async fn a_failure_inside_tells_the_client_nothing_and_the_log_everything() {
     for told in ["evidence_events", "does not exist", "sql", "hidden"] {
         assert!(!sent.text.to_lowercase().contains(told), "{}", sent.text);
     }
-    assert!(cause_in_log(&target, "the-day-it-broke").contains("evidence_events"));
+    assert!(cause_in_log(&target, "the-day-it-broke").await.contains("evidence_events"));
 
     owner.execute("alter table hidden rename to evidence_events").await.unwrap();
     assert_eq!(target.app.session(target.session).await["event_count"], 1);
@@ -93,18 +93,16 @@ async fn append_as(target: &Target, correlation_id: &str, event: &Value) -> Answ
     send(request.header("x-correlation-id", correlation_id).json(event)).await
 }
 
-/// The cause that the log's error line with this correlation id names.
-fn cause_in_log(target: &Target, correlation_id: &str) -> String {
+/// The cause that the log names, in one line alone, for the request with this correlation id.
+async fn cause_in_log(target: &Target, correlation_id: &str) -> String {
+    // The request's own line is its last.
+    logged(&target.app, &[correlation_id, "duration_ms"]).await;
+    let line = logged(&target.app, &[correlation_id, "\"cause\""]).await;
     let log = target.app.log();
-    let lines = log.lines().filter(|line| line.contains(correlation_id));
-    let mut causes = lines.filter_map(|line| {
-        let line: Value = serde_json::from_str(line).expect("the log is JSON lines");
-        let fields = line.get("fields").unwrap_or(&line);
-        Some(fields["cause"].as_str()?.to_owned())
-    });
-    let cause = causes.next().expect("the cause is logged");
-    assert_eq!(causes.next(), None, "the cause is logged once");
-    cause
+    let causes = log.lines().filter(|l| l.contains(correlation_id) && l.contains("\"cause\""));
+    assert_eq!(causes.count(), 1, "the cause is logged once");
+    let fields = line.get("fields").unwrap_or(&line);
+    fields["cause"].as_str().unwrap().to_owned()
 }
 
 fn log_drop(target: &Target, sequence: u64, dropped: u64, cumulative: u64) -> Value {

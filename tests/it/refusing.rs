@@ -1,5 +1,7 @@
 //! What every refusal must look like, and what it must leave alone.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tests::{Answer, TestApp, events};
 use uuid::Uuid;
@@ -90,6 +92,20 @@ pub fn problem(answer: &Answer, status: u16, code: &str) -> Value {
     let unknown = body.as_object().unwrap().keys().find(|name| !known.contains(&name.as_str()));
     assert_eq!(unknown, None);
     body["details"].clone()
+}
+
+/// The server's log line that holds all these texts: it is written behind the answer's back.
+pub async fn logged(app: &TestApp, texts: &[&str]) -> Value {
+    let line = async {
+        loop {
+            let log = app.log();
+            if let Some(line) = log.lines().find(|line| texts.iter().all(|t| line.contains(t))) {
+                return serde_json::from_str(line).expect("the log is JSON lines");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), line).await.expect("it is logged in time")
 }
 
 /// The text of an object in which one member stands as it is given, JSON or not.

@@ -1,5 +1,6 @@
 //! `exhibit serve`: wires everything together and serves until it is told to stop.
 
+use std::io::BufWriter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,16 +30,22 @@ use crate::{routes, server};
 const LOOK_AROUND: Duration = Duration::from_secs(2);
 /// What requests get to end in when there is no database left to end them well.
 const GRACE_WITHOUT_DATABASE: Duration = Duration::from_millis(500);
+/// Log lines that are written at once, when many wait.
+const LOG_BUFFER_BYTES: usize = 64 * 1024;
 /// How often the private PostgreSQL is looked after.
 const WATCH: Duration = Duration::from_millis(250);
 
 pub(super) fn run(args: ServeArgs) -> Outcome {
     let filter = tracing_subscriber::EnvFilter::try_new(&args.log)?;
+    // A request waits for its events, not for its log line; the guard writes what is left at the end.
+    let (log, _written) = tracing_appender::non_blocking::NonBlockingBuilder::default()
+        .lossy(false)
+        .finish(BufWriter::with_capacity(LOG_BUFFER_BYTES, std::io::stderr()));
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(log)
         .init();
     let mut store = Store::open(&args.store, Opener::Server)?;
     let runtime = super::runtime()?;

@@ -103,11 +103,10 @@ fn guarded(
 
 /// Where an operation has parameters, its own type refuses unknown ones; where it has none, this does.
 fn strict((schemas, paths, router): UtoipaMethodRouter<App>) -> UtoipaMethodRouter<App> {
-    let router = match paths.paths.values().any(reads_query) {
-        true => router,
-        false => router.route_layer(middleware::from_fn(refuse_query)),
-    };
-    (schemas, paths, router)
+    if paths.paths.values().any(reads_query) {
+        return (schemas, paths, router);
+    }
+    (schemas, paths, router.route_layer(middleware::from_fn(refuse_query)))
 }
 
 fn reads_query(item: &PathItem) -> bool {

@@ -136,7 +136,7 @@ async fn flush(pool: &PgPool, group: Vec<Waiting>) {
         }
         Err(error) if group.len() == 1 => {
             for waiting in group {
-                let error = refused_or_failed(&error, &waiting.append);
+                let error = refused_or_failed(pool, &error, &waiting.append).await;
                 let _ = waiting.answer.send(Err(error));
             }
         }
@@ -162,29 +162,39 @@ fn is_one_appends_fault(error: &sqlx::Error) -> bool {
 }
 
 /// An `event_id` that the session holds already is the client's fault; anything else is ours.
-fn refused_or_failed(error: &sqlx::Error, append: &Append) -> StoreError {
-    let database_error = error.as_database_error();
-    let taken = database_error.filter(|e| e.constraint() == Some("evidence_event_id_once"));
-    let Some(taken) = taken else {
-        let conflict = database_error.is_some_and(sqlx::error::DatabaseError::is_unique_violation);
-        return if conflict {
-            StoreError::AggregateConflict
-        } else {
-            unexpected(error.to_string())
-        };
-    };
-    let detail = taken
-        .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
-        .and_then(sqlx::postgres::PgDatabaseError::detail)
-        .unwrap_or_default();
-    let stored = |r: &&Record| detail.contains(&r.body.event_id.to_string());
-    match append.records.iter().find(stored) {
-        Some(record) => {
-            let why = Refusal::EventIdConflict { event_id: record.body.event_id };
-            StoreError::UserError(SessionError::Refused(why.whole()))
-        }
+///
+/// Which id it was is asked for: row-level security keeps it out of the error's detail.
+async fn refused_or_failed(pool: &PgPool, error: &sqlx::Error, append: &Append) -> StoreError {
+    let taken = error.as_database_error().filter(|e| e.is_unique_violation());
+    match taken.map(|e| e.constraint() == Some("evidence_event_id_once")) {
         None => unexpected(error.to_string()),
+        // Another server was faster under the same number: the head will say so.
+        Some(false) => StoreError::AggregateConflict,
+        Some(true) => match stored_id(pool, append).await {
+            Ok(Some(event_id)) => {
+                let why = Refusal::EventIdConflict { event_id };
+                StoreError::UserError(SessionError::Refused(why.whole()))
+            }
+            Ok(None) => unexpected(error.to_string()),
+            Err(error) => database(error),
+        },
     }
+}
+
+/// The first id of the append that its session holds already.
+async fn stored_id(pool: &PgPool, append: &Append) -> sqlx::Result<Option<Uuid>> {
+    let ids: Vec<Uuid> = append.records.iter().map(|r| r.body.event_id).collect();
+    sqlx::query_scalar(
+        "select id from unnest($3::uuid[]) with ordinality as sent(id, ord)
+         where exists (select from evidence_events e where e.tenant_id = $1
+                       and e.session_id = $2 and e.event_id = sent.id)
+         order by ord limit 1",
+    )
+    .bind(append.id.tenant.0)
+    .bind(append.id.id)
+    .bind(ids)
+    .fetch_optional(pool)
+    .await
 }
 
 /// One position for each append, or none where its session had moved on.
@@ -211,9 +221,10 @@ pub(super) async fn write_seal(
 ) -> Result<i64, StoreError> {
     let mut connection = pool.acquire().await.map_err(database)?;
     let mut transaction = connection.begin().await.map_err(database)?;
-    let positions = write_group(&mut transaction, &[&append])
-        .await
-        .map_err(|e| refused_or_failed(&e, &append))?;
+    let positions = match write_group(&mut transaction, &[&append]).await {
+        Ok(positions) => positions,
+        Err(error) => return Err(refused_or_failed(pool, &error, &append).await),
+    };
     let Some(Some(position)) = positions.first().copied() else {
         return Err(AggregateError::AggregateConflict);
     };

@@ -3,7 +3,9 @@
 
 use std::time::{Duration, Instant};
 
+use application::Ids;
 use chrono::{DateTime, Utc};
+use infrastructure::system::SystemIds;
 use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -58,7 +60,7 @@ pub(crate) async fn rate(
 }
 
 async fn insert(mut connection: PgConnection, batch: usize, end: Instant) -> Outcome<usize> {
-    let (tenant, session) = (Uuid::now_v7(), Uuid::now_v7());
+    let (tenant, session) = (SystemIds.uuid(), SystemIds.uuid());
     let at: DateTime<Utc> = DateTime::UNIX_EPOCH;
     let mut columns = Columns::new(batch);
     let mut next: i64 = 0;

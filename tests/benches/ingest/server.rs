@@ -95,7 +95,7 @@ impl Server {
     /// Runs `exhibit bench` against the server.
     pub(crate) fn load(&self, args: &[&str]) -> Outcome<Load> {
         let common = ["bench", "--json", "--url", &self.url, "--key", &self.key];
-        let output = self.exhibit(&[&common, args].concat())?;
+        let output = Self::exhibit(&[&common, args].concat())?;
         let result: serde_json::Value = serde_json::from_slice(&output)?;
         let number = |name: &str| result[name].as_f64().ok_or("no number");
         Ok(Load {
@@ -106,7 +106,7 @@ impl Server {
     }
 
     /// Runs a verb; its standard output. Degraded evidence (exit 1) is fine here.
-    pub(crate) fn exhibit(&self, args: &[&str]) -> Outcome<Vec<u8>> {
+    pub(crate) fn exhibit(args: &[&str]) -> Outcome<Vec<u8>> {
         let output = command().args(args).stderr(Stdio::inherit()).output()?;
         match output.status.code() {
             Some(0 | 1) if !output.stdout.is_empty() => Ok(output.stdout),

@@ -4,14 +4,15 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use application::Ids;
 use cqrs_es::event_sink::EventSink;
 use cqrs_es::persist::PersistedEventStore;
 use cqrs_es::{Aggregate, AggregateContext, DomainEvent, EventStore};
+use infrastructure::system::SystemIds;
 use postgres_es::PostgresEventRepository;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use uuid::Uuid;
 
 use crate::Outcome;
 
@@ -53,7 +54,7 @@ async fn client(pool: PgPool, batch: usize, end: Instant) -> Outcome<usize> {
     let store: PersistedEventStore<_, Chain> = PersistedEventStore::new_event_store(repository);
     let mut sent = 0;
     while Instant::now() < end {
-        let mut context = store.load_aggregate(&Uuid::now_v7().to_string()).await?;
+        let mut context = store.load_aggregate(&SystemIds.uuid().to_string()).await?;
         let sink = EventSink::default();
         context.aggregate().handle(batch, &(), &sink).await?;
         store.commit(sink.collect().await, context, HashMap::new()).await?;
@@ -99,7 +100,7 @@ impl Aggregate for Chain {
         for _ in 0..batch {
             let hash = "7".repeat(64);
             let record = json!({
-                "event_id": Uuid::now_v7(), "sequence_number": self.next,
+                "event_id": SystemIds.uuid(), "sequence_number": self.next,
                 "timestamp_wall": "2026-03-01T09:00:00.123456+01:00", "event_type": "TOOL_CALL",
                 "actor_id": "ada@example.org", "payload_hash": hash, "prev_event_hash": hash,
                 "event_hash": hash,

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use application::Ids;
+use infrastructure::system::SystemIds;
 use serde_json::{Value, json};
 use tests::{Answer, TestApp, events};
 use tokio::sync::Barrier;
@@ -75,7 +77,7 @@ async fn clients_that_take_turns_at_two_servers_are_never_refused() {
 async fn a_session_started_at_one_server_is_fed_at_another() {
     let app = TestApp::start().await;
     let sibling = app.sibling();
-    let session = Uuid::now_v7();
+    let session = SystemIds.uuid();
     // Asked for before it exists: that it did not must not be remembered.
     let early = sibling.append(session, &[events::session_start(session)]).await;
     problem(&early, 404, "INGEST_SESSION_NOT_FOUND");

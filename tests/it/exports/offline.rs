@@ -167,9 +167,8 @@ fn session_of(taken: &Taken) -> uuid::Uuid {
 
 fn run(app: &TestApp, taken: &Taken, args: &[&str]) -> std::process::Output {
     let is_file = |arg: &str| taken.path(arg).exists() || arg.starts_with("missing");
-    let full = |arg: &&str| match is_file(arg) {
-        true => taken.path(arg).display().to_string(),
-        false => (*arg).to_owned(),
+    let full = |arg: &&str| {
+        if is_file(arg) { taken.path(arg).display().to_string() } else { (*arg).to_owned() }
     };
     let args: Vec<String> = args.iter().map(full).collect();
     let mut all = vec!["verify", "--format", "json"];

@@ -1,9 +1,13 @@
 //! Correlation ids: taken or made, echoed, and kept with every domain event.
 
+use application::Ids;
+use infrastructure::system::SystemIds;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Answer, TestApp, events, send};
 use uuid::Uuid;
+
+use crate::refusing::logged;
 
 #[tokio::test]
 async fn a_correlation_id_is_taken_and_echoed() {
@@ -37,13 +41,15 @@ async fn a_correlation_id_that_is_not_safe_is_replaced() {
         assert!(Uuid::try_parse(&echo(&answer)).is_ok(), "{answer:?}");
         assert_eq!(answer.body["correlation_id"], echo(&answer));
     }
+    let _ = get_as(&app, "/v1/nothing", b"the-last").await;
+    logged(&app, &["the-last"]).await;
     assert!(!app.log().contains("<script>"));
 }
 
 #[tokio::test]
 async fn every_domain_event_keeps_who_caused_it() {
     let app = TestApp::start().await;
-    let session = Uuid::now_v7();
+    let session = SystemIds.uuid();
     let path = format!("/v1/sessions/{session}");
     let start = json!({ "session_id": session, "agent_id": "a" });
     let body = json!({ "events": events::whole_session(session) });
@@ -54,7 +60,7 @@ async fn every_domain_event_keeps_who_caused_it() {
     ] {
         let request = app.request(Method::POST, &path).header("x-correlation-id", id);
         let _ = send(request.json(&body)).await.expect(201);
-        assert!(app.log().contains(id), "{id} is not in the log");
+        logged(&app, &[id, "duration_ms"]).await;
     }
 
     let stored = metadata(&app, session).await;

@@ -17,7 +17,7 @@ async fn sessions_are_listed_by_agent_status_class_and_time() {
     let other = app.start_session_with(json!({ "agent_id": "büro & co/7" })).await;
     let sdk = app.start_session_with(json!({ "chain_authority": "sdk" })).await;
     for (query, expected) in [
-        ("".to_owned(), vec![sdk, other, open, sealed]),
+        (String::new(), vec![sdk, other, open, sealed]),
         ("?agent_id=refund-agent".to_owned(), vec![sdk, open, sealed]),
         ("?agent_id=b%C3%BCro%20%26%20co%2F7".to_owned(), vec![other]),
         ("?agent_id=nobody".to_owned(), vec![]),

@@ -1,16 +1,17 @@
 //! `POST /v1/sessions` and `GET /v1/sessions/{id}`: a session as it stands.
 
+use application::Ids;
 use chrono::DateTime;
+use infrastructure::system::SystemIds;
 use serde_json::{Value, json};
 use tests::{TestApp, events};
-use uuid::Uuid;
 
 use crate::refusing::problem;
 
 #[tokio::test]
 async fn a_start_answers_with_what_was_started() {
     let app = TestApp::start().await;
-    let session = Uuid::now_v7();
+    let session = SystemIds.uuid();
     let start = json!({
         "session_id": session, "agent_id": "ä".repeat(256), "environment": "staging",
         "framework": "langchain", "chain_authority": "sdk", "mode": "permissive",
@@ -37,7 +38,7 @@ async fn a_start_answers_with_what_was_started() {
 #[tokio::test]
 async fn a_start_that_is_repeated_is_one_start() {
     let app = TestApp::start().await;
-    let start = json!({ "session_id": Uuid::now_v7(), "agent_id": "a", "tags": ["x"] });
+    let start = json!({ "session_id": SystemIds.uuid(), "agent_id": "a", "tags": ["x"] });
     let first = app.post("/v1/sessions", &start).await.expect(201).body;
 
     let again = app.post("/v1/sessions", &start).await.expect(200).body;
@@ -50,7 +51,7 @@ async fn a_start_that_is_repeated_is_one_start() {
 #[tokio::test]
 async fn a_repeated_start_tells_where_the_session_is_now() {
     let app = TestApp::start().await;
-    let start = json!({ "session_id": Uuid::now_v7(), "agent_id": "a" });
+    let start = json!({ "session_id": SystemIds.uuid(), "agent_id": "a" });
     let session = app.start_session_with(start.clone()).await;
     let _ = app.append(session, &events::whole_session(session)).await.expect(201);
     let _ = app.seal(session).await.expect(201);

@@ -51,7 +51,7 @@ async fn of_8_seals_at_once_one_is_made_and_all_get_it() {
 }
 
 /// One client appends event after event at one server; another seals, `pace` events later.
-async fn seal_while_appending(app: &Arc<TestApp>, sealer: &TestApp, pace: u64) {
+async fn seal_while_appending(app: &Arc<TestApp>, sealing: &TestApp, pace: u64) {
     let session = app.start_session().await;
     let _ = app.append(session, &[events::session_start(session)]).await.expect(201);
     let stored = Arc::new(AtomicU64::new(1));
@@ -60,11 +60,11 @@ async fn seal_while_appending(app: &Arc<TestApp>, sealer: &TestApp, pace: u64) {
         tokio::task::yield_now().await;
     }
 
-    let sealed = seal_in_the_end(sealer, session).await;
+    let answer = seal_in_the_end(sealing, session).await;
 
     writer.await.unwrap();
     let stored = stored.load(Ordering::Relaxed);
-    assert_eq!(sealed["seal"]["event_count"], stored);
+    assert_eq!(answer["seal"]["event_count"], stored);
     let report = app.verify(session).await;
     assert_eq!(report["event_count"], stored + 1);
     assert_eq!(report["partial_reasons"], json!(["MISSING_SESSION_END"]), "{report}");
@@ -73,10 +73,10 @@ async fn seal_while_appending(app: &Arc<TestApp>, sealer: &TestApp, pace: u64) {
 }
 
 /// A seal that loses to appends too often gives up with a 409 that says so: it is asked for again.
-async fn seal_in_the_end(sealer: &TestApp, session: Uuid) -> Value {
+async fn seal_in_the_end(app: &TestApp, session: Uuid) -> Value {
     let path = format!("/v1/sessions/{session}/seal");
     loop {
-        let answer = sealer.post(&path, &json!({ "incomplete": true })).await;
+        let answer = app.post(&path, &json!({ "incomplete": true })).await;
         if answer.status == 201 {
             return answer.body;
         }

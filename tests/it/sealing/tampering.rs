@@ -5,18 +5,18 @@ use sqlx::Executor;
 use tests::{TestApp, events};
 use uuid::Uuid;
 
-use crate::refusing::problem;
+use crate::refusing::{logged, problem};
 
 #[tokio::test]
 async fn a_changed_payload_is_not_sealed() {
-    refuses_to_seal(r#"update evidence_events set payload = '{}' where sequence_number = 1"#).await;
+    refuses_to_seal("update evidence_events set payload = '{}' where sequence_number = 1").await;
 }
 
 #[tokio::test]
 async fn a_payload_that_was_changed_with_its_hash_is_not_sealed() {
     refuses_to_seal(
-        r#"update evidence_events set payload = '{}', payload_hash = sha256('{}')
-           where sequence_number = 1"#,
+        "update evidence_events set payload = '{}', payload_hash = sha256('{}')
+           where sequence_number = 1",
     )
     .await;
 }
@@ -68,7 +68,7 @@ async fn refuses_to_seal(change: &str) {
         let details = problem(&answer, 500, "INTERNAL_ERROR");
         assert!(details.is_null(), "{details}");
         let id = answer.body["correlation_id"].as_str().unwrap();
-        assert!(why(&app, id).contains(&session.to_string()), "{}", why(&app, id));
+        logged(&app, &[id, "\"cause\"", &session.to_string()]).await;
     }
     assert_eq!(app.session(session).await["status"], "active");
     let certificate = app.get(&format!("/v1/certificates/{session}")).await;
@@ -84,13 +84,6 @@ async fn change_as_owner(app: &TestApp, change: &str) {
     assert!(done.rows_affected() > 0, "{change}");
     transaction.execute("alter table evidence_events enable trigger all").await.unwrap();
     transaction.commit().await.unwrap();
-}
-
-/// What the log says of a failed request.
-fn why(app: &TestApp, correlation_id: &str) -> String {
-    let log = app.log();
-    let line = log.lines().find(|l| l.contains(correlation_id) && l.contains("cause"));
-    line.expect("the cause is logged").to_owned()
 }
 
 /// Records and rows that speak of a seal.
