@@ -67,7 +67,7 @@ pub struct ServeArgs {
     #[arg(long, env = "EXHIBIT_READER_CONNECTIONS_MAX", default_value_t = 12, value_name = "N")]
     pub reader_connections_max: u32,
     /// Groups of appends that are written at a time
-    #[arg(long, env = "EXHIBIT_WRITERS", default_value_t = 2, value_name = "N",
+    #[arg(long, env = "EXHIBIT_WRITERS", default_value_t = 3, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=64))]
     pub writers: u32,
 }

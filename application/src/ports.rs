@@ -1,6 +1,7 @@
 //! What the use cases need from outside.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::pin::Pin;
 
 use async_trait::async_trait;
@@ -153,8 +154,13 @@ pub trait EvidenceReader: Send + Sync {
         last: u64,
     ) -> Result<Vec<StoredEvent>, PortError>;
 
-    /// All records below the number `end`, from the first, read as they are asked for.
-    fn records(&self, tenant: TenantId, session: SessionId, end: u64) -> RecordStream<'_>;
+    /// The records of these numbers, in order, read as they are asked for.
+    fn records(
+        &self,
+        tenant: TenantId,
+        session: SessionId,
+        numbers: Range<u64>,
+    ) -> RecordStream<'_>;
 
     /// The position of the latest event in the tenant's log that concerns the session.
     async fn position(&self, tenant: TenantId, session: SessionId) -> Result<u64, PortError>;

@@ -204,6 +204,8 @@ impl Sessions {
     ) -> Result<Option<(Box<domain::session::SessionSealed>, u64)>, CommandError<SessionError>>
     {
         let id = AggregateId::session(call.tenant, call.session);
+        // Kept between rounds: who appends meanwhile makes the next round read the new tail alone.
+        let mut read = ReadBack::default();
         for _ in 0..ROUNDS_MAX {
             let state = self.commands.reload(&id).await?;
             state.chain().map_err(CommandError::Refused)?;
@@ -211,7 +213,7 @@ impl Sessions {
                 return Ok(None);
             }
             state.check_sealable(incomplete).map_err(CommandError::Refused)?;
-            let prepared = match self.prepare(call, &state, incomplete).await {
+            let prepared = match self.prepare(call, &state, &mut read, incomplete).await {
                 Err(CommandError::Refused(SessionError::Moved)) => continue,
                 other => other?,
             };
@@ -240,22 +242,23 @@ impl Sessions {
         &self,
         call: &SessionCall,
         state: &Session,
+        read: &mut ReadBack,
         incomplete: bool,
     ) -> Result<PreparedSeal, CommandError<SessionError>> {
         let chain = state.chain().map_err(CommandError::Refused)?;
-        let mut tree = MerkleTree::default();
-        let mut head = None;
+        let ReadBack { tree, head } = read;
         let mut leaf = Vec::with_capacity(1024);
-        let mut records = self.evidence.records(call.tenant, call.session, chain.next_sequence);
+        let unread = tree.leaves()..chain.next_sequence;
+        let mut records = self.evidence.records(call.tenant, call.session, unread);
         while let Some(item) = records.next().await {
             let (record, _) = item?;
-            check_stored(&record, call.session, head, tree.leaves())?;
+            check_stored(&record, call.session, *head, tree.leaves())?;
             leaf.clear();
             record.write_leaf(&chain.context(), &mut leaf);
             tree.push(&leaf);
-            head = Some(record.event_hash);
+            *head = Some(record.event_hash);
         }
-        check_whole(chain, head, tree.leaves())?;
+        check_whole(chain, *head, tree.leaves())?;
         let facts = SealFacts {
             tenant_id: call.tenant,
             ingestion_service_id: self.settings.ingestion_service_id.clone(),
@@ -286,6 +289,13 @@ fn pointing(why: SessionError, append: &Append) -> SessionError {
         }
         other => other,
     }
+}
+
+/// The stored chain as far as it was read back and recomputed.
+#[derive(Default)]
+struct ReadBack {
+    tree: MerkleTree,
+    head: Option<Hash>,
 }
 
 /// The server signs only what it can recompute.

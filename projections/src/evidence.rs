@@ -1,5 +1,7 @@
 //! Stored evidence: records as pages, as streams, and as the hashes that retries are held to.
 
+use std::ops::Range;
+
 use application::ports::RecordStream;
 use application::{EvidenceReader, PortError};
 use async_trait::async_trait;
@@ -106,9 +108,14 @@ impl EvidenceReader for TenantReads {
         self.stored_events(tenant, session, first, last).await.map_err(reading)
     }
 
-    fn records(&self, tenant: TenantId, session: SessionId, end: u64) -> RecordStream<'_> {
+    fn records(
+        &self,
+        tenant: TenantId,
+        session: SessionId,
+        Range { start, end }: Range<u64>,
+    ) -> RecordStream<'_> {
         Box::pin(async_stream::try_stream! {
-            let mut next = 0;
+            let mut next = start;
             while next < end {
                 let limit = CHUNK_RECORDS.min((end - next) as i64);
                 let chunk = self.page(tenant, session, next, limit).await.map_err(reading)?;

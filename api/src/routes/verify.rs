@@ -95,7 +95,7 @@ async fn stored(app: &App, caller: &Caller, session: SessionId) -> Result<Report
         Options { keys: Some(&keys), expected_head: row.head_hash, seal: envelope.as_ref() };
     let mut verifier = LogVerifier::new(&options);
     let context = ChainContext { session_id: session, authority: row.authority };
-    let mut records = app.reads.records(caller.tenant, session, row.next_sequence);
+    let mut records = app.reads.records(caller.tenant, session, 0..row.next_sequence);
     let mut line = Vec::with_capacity(1024);
     while let Some(item) = records.next().await {
         let (record, signature) = item?;

@@ -78,8 +78,17 @@ impl SessionStore {
             return Ok(Arc::default());
         };
         let head = Arc::new(head);
-        self.heads.insert((id.tenant, id.id), head.clone());
+        self.remember((id.tenant, id.id), head.clone());
         Ok(head)
+    }
+
+    /// Keeps the newest head that anyone has seen. A reader that was slower than a writer must not
+    /// put an older one back: a refusal that was decided on it could not be told from a true one.
+    fn remember(&self, key: (TenantId, Uuid), head: Arc<Versioned>) {
+        self.heads.entry(key).and_upsert_with(|kept| match kept {
+            Some(kept) if kept.value().version > head.version => kept.into_value(),
+            _ => head,
+        });
     }
 
     async fn context(&self, id: &AggregateId) -> Result<SessionContext, StoreError> {
@@ -181,16 +190,11 @@ impl EventStore<Session> for SessionStore {
             return Err(unexpected("a session makes one event a command"));
         }
         let key = (context.id.tenant, context.id.id);
-        let position = match self.write(&event, &context, &metadata).await {
-            Ok(position) => position,
-            Err(error) => {
-                self.heads.invalidate(&key);
-                return Err(error);
-            }
-        };
+        // After a conflict the cache is old, which the next reload mends.
+        let position = self.write(&event, &context, &metadata).await?;
         let version = context.version + 1;
         let head = Versioned { version, session: context.session };
-        self.heads.insert(key, Arc::new(head));
+        self.remember(key, Arc::new(head));
         metadata.insert("position".to_owned(), position.to_string());
         Ok(vec![EventEnvelope {
             aggregate_id: context.id.id.to_string(),

@@ -113,7 +113,7 @@ fn lines(
     async_stream::try_stream! {
         let context = ChainContext { session_id: session, authority };
         let mut chunk = Vec::with_capacity(CHUNK_BYTES + 4096);
-        let mut records = app.reads.records(tenant, session, end);
+        let mut records = app.reads.records(tenant, session, 0..end);
         while let Some(item) = records.next().await {
             let (record, signature) = item?;
             record.write_full(&context, Some(&signature), &mut chunk);

@@ -122,7 +122,7 @@ pub fn document(
             member(&mut out, name, &value)?;
         }
         out.extend_from_slice(b"\"events\":[");
-        let mut records = app.reads.records(caller.tenant, session, facts.row.next_sequence);
+        let mut records = app.reads.records(caller.tenant, session, 0..facts.row.next_sequence);
         let mut first = true;
         let mut line = Vec::with_capacity(1024);
         while let Some(item) = records.next().await {
