@@ -24,7 +24,7 @@ use domain::ids::TenantId;
 use ed25519_dalek::{Signer as _, SigningKey};
 use hkdf::Hkdf;
 use sha2::Sha256;
-use sqlx::{PgPool, Row};
+use sqlx::{PgPool, Postgres, Row, Transaction};
 
 use crate::system::{random_bytes, random_name};
 
@@ -116,6 +116,27 @@ fn database(error: sqlx::Error) -> PortError {
     PortError::new("the keys' tables", error)
 }
 
+/// Ends the current key's window in one of the two tables; the caller names its successor in the same
+/// transaction.
+async fn retire_current(
+    pool: &PgPool,
+    table: &'static str,
+    now: DateTime<Utc>,
+) -> Result<Transaction<'static, Postgres>, PortError> {
+    let mut transaction = pool.begin().await.map_err(database)?;
+    // One rotation at a time: two at once would both retire the same key.
+    sqlx::query(&format!("lock table {table} in share row exclusive mode"))
+        .execute(&mut *transaction)
+        .await
+        .map_err(database)?;
+    sqlx::query(&format!("update {table} set not_after = $1 where not_after is null"))
+        .bind(now)
+        .execute(&mut *transaction)
+        .await
+        .map_err(database)?;
+    Ok(transaction)
+}
+
 /// Signs seals with keys of the folder.
 pub struct LocalSigner {
     folder: KeyFolder,
@@ -149,17 +170,7 @@ impl LocalSigner {
         let kid = Jwk::of_ed25519(&public, None, None).kid;
         self.folder.write_seal_key(&key, &kid)?;
         let now = self.clock.now();
-        let mut transaction = self.pool.begin().await.map_err(database)?;
-        // One rotation at a time: two at once would both retire the same key.
-        sqlx::query("lock table seal_keys in share row exclusive mode")
-            .execute(&mut *transaction)
-            .await
-            .map_err(database)?;
-        sqlx::query("update seal_keys set not_after = $1 where not_after is null")
-            .bind(now)
-            .execute(&mut *transaction)
-            .await
-            .map_err(database)?;
+        let mut transaction = retire_current(&self.pool, "seal_keys", now).await?;
         sqlx::query("insert into seal_keys (kid, public_key, not_before) values ($1, $2, $3)")
             .bind(&kid)
             .bind(public.as_slice())
@@ -274,16 +285,7 @@ impl EvidenceKeys {
         let kid = random_name()?;
         self.folder.write(&format!("evidence-{kid}.key"), &Hash(random_bytes()?).to_string())?;
         let now = self.clock.now();
-        let mut transaction = self.pool.begin().await.map_err(database)?;
-        sqlx::query("lock table evidence_keys in share row exclusive mode")
-            .execute(&mut *transaction)
-            .await
-            .map_err(database)?;
-        sqlx::query("update evidence_keys set not_after = $1 where not_after is null")
-            .bind(now)
-            .execute(&mut *transaction)
-            .await
-            .map_err(database)?;
+        let mut transaction = retire_current(&self.pool, "evidence_keys", now).await?;
         sqlx::query("insert into evidence_keys (kid, not_before) values ($1, $2)")
             .bind(&kid)
             .bind(now)

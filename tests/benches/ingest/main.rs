@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use machine::{Median, peak_memory_mib};
 use server::Server;
+use stock::Aggregates;
 
 const ROUNDS: usize = 3;
 const LOAD_SECONDS: &str = "4";
@@ -40,14 +41,15 @@ async fn ingest(server: &Server) -> Outcome<()> {
     stock::prepare(&pool).await?;
     let (best_100, best_1) = (raw::best(server, 100).await?, raw::best(server, 1).await?);
     println!("raw limit by {best_100} connections at batch 100, by {best_1} at batch 1");
-    let [mut raw_100, mut raw_1, mut ours_100, mut ours_1, mut stock_100] =
+    let [mut raw_100, mut raw_1, mut ours_100, mut ours_1, mut stock, mut stock_best] =
         std::array::from_fn(|_| Median::default());
     for _ in 0..ROUNDS {
         raw_100.add(raw::rate(server, best_100, 100, LOAD).await?);
         ours_100.add(
             server.load(&["--clients", "16", "--batch", "100", "--seconds", LOAD_SECONDS])?.rate,
         );
-        stock_100.add(stock::rate(&pool, 16, 100, LOAD).await?);
+        stock.add(stock::rate(&pool, Aggregates::OneAClient, 16, 100, LOAD).await?);
+        stock_best.add(stock::rate(&pool, Aggregates::OneACommand, 16, 100, LOAD).await?);
         raw_1.add(raw::rate(server, best_1, 1, LOAD).await?);
         ours_1.add(
             server.load(&["--clients", "64", "--batch", "1", "--seconds", LOAD_SECONDS])?.rate,
@@ -59,11 +61,19 @@ async fn ingest(server: &Server) -> Outcome<()> {
     };
     println!("{:<34} {:>9.0} events/s", "raw INSERT … UNNEST, batch 100", raw_100.get());
     println!("{:<34} {:>9.0} events/s", "raw INSERT … UNNEST, batch 1", raw_1.get());
-    println!("{:<34} {:>9.0} events/s", "stock postgres-es, batch 100", stock_100.get());
+    println!("{:<34} {:>9.0} events/s", "stock postgres-es, same work", stock.get());
+    println!("{:<34} {:>9.0} events/s", "stock postgres-es, best case", stock_best.get());
     let ratio = |a: &Median, b: &Median| a.get() / b.get();
     line("exhibit, 16 clients × batch 100", &ours_100, ratio(&ours_100, &raw_100), "raw", 0.5);
     line("exhibit, 64 clients × batch 1", &ours_1, ratio(&ours_1, &raw_1), "raw", 2.0);
-    line("exhibit beside stock postgres-es", &ours_100, ratio(&ours_100, &stock_100), "stock", 5.0);
+    line("exhibit beside stock, same work", &ours_100, ratio(&ours_100, &stock), "stock", 5.0);
+    line(
+        "exhibit beside stock, its best case",
+        &ours_100,
+        ratio(&ours_100, &stock_best),
+        "stock",
+        5.0,
+    );
     Ok(())
 }
 

@@ -29,19 +29,27 @@ pub(crate) async fn prepare(pool: &PgPool) -> Outcome<()> {
     Ok(())
 }
 
-/// Events a second by so many clients, each with an aggregate of its own.
-///
-/// The store reads an aggregate's events anew for each command, so the cost grows with the chain;
-/// here each command begins a new aggregate, which is the most favourable case.
+/// What a client's commands go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Aggregates {
+    /// One a client, as a session is: the store reads its events anew for each command.
+    OneAClient,
+    /// A new one for each command: the store's most favourable case, which no session is.
+    OneACommand,
+}
+
+/// Events a second by so many clients.
 pub(crate) async fn rate(
     pool: &PgPool,
+    aggregates: Aggregates,
     clients: usize,
     batch: usize,
     time: Duration,
 ) -> Outcome<f64> {
     let started = Instant::now();
-    let tasks: Vec<_> =
-        (0..clients).map(|_| tokio::spawn(client(pool.clone(), batch, started + time))).collect();
+    let tasks: Vec<_> = (0..clients)
+        .map(|_| tokio::spawn(client(pool.clone(), aggregates, batch, started + time)))
+        .collect();
     let mut events = 0;
     for task in tasks {
         events += task.await??;
@@ -49,16 +57,25 @@ pub(crate) async fn rate(
     Ok(events as f64 / started.elapsed().as_secs_f64())
 }
 
-async fn client(pool: PgPool, batch: usize, end: Instant) -> Outcome<usize> {
+async fn client(
+    pool: PgPool,
+    aggregates: Aggregates,
+    batch: usize,
+    end: Instant,
+) -> Outcome<usize> {
     let repository = PostgresEventRepository::new(pool).with_tables("stock_events", "unused");
     let store: PersistedEventStore<_, Chain> = PersistedEventStore::new_event_store(repository);
     let mut sent = 0;
+    let mut id = SystemIds.uuid();
     while Instant::now() < end {
-        let mut context = store.load_aggregate(&SystemIds.uuid().to_string()).await?;
+        let mut context = store.load_aggregate(&id.to_string()).await?;
         let sink = EventSink::default();
         context.aggregate().handle(batch, &(), &sink).await?;
         store.commit(sink.collect().await, context, HashMap::new()).await?;
         sent += batch;
+        if aggregates == Aggregates::OneACommand {
+            id = SystemIds.uuid();
+        }
     }
     Ok(sent)
 }
