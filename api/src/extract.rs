@@ -140,6 +140,9 @@ async fn read_json<T: DeserializeOwned>(
         let details = json!({ "pointer": flaw.pointer(), "reason": flaw.kind.reason() });
         return Err(Problem::request("the body holds JSON that is not exact").with(details));
     }
+    if !matches!(document.root, json::Json::Object(_)) {
+        return Err(Problem::request("the body is not a JSON object"));
+    }
     serde_json::from_slice(&bytes).map(Some).map_err(|error| Problem::request(error.to_string()))
 }
 

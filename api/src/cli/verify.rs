@@ -68,6 +68,12 @@ pub(super) fn run(args: &VerifyArgs) -> ExitCode {
     }
 }
 
+/// A JWK set whose keys may be of any kind.
+#[derive(serde::Deserialize)]
+struct KeySet {
+    keys: Vec<serde_json::Value>,
+}
+
 enum Refused {
     Usage(&'static str),
     Unreadable(PathBuf, String),
@@ -106,12 +112,17 @@ fn verify_all(args: &VerifyArgs) -> Result<Vec<Report>, Refused> {
 
 fn read_keys(path: &Path) -> Result<JwkSet, Refused> {
     let text = std::fs::read(path).map_err(|e| unreadable(path, e))?;
-    serde_json::from_slice(&text).map_err(|e| unreadable(path, format!("not a JWK set: {e}")))
+    let set: KeySet = serde_json::from_slice(&text)
+        .map_err(|e| unreadable(path, format!("not a JWK set: {e}")))?;
+    // RFC 7517, section 5: keys of kinds that are not understood are passed over.
+    let keys = set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok()).collect();
+    Ok(JwkSet { keys })
 }
 
 fn read_seal(path: &Path) -> Result<Option<Envelope>, Refused> {
     let mut file = File::open(path).map_err(|e| unreadable(path, e))?;
-    if file.metadata().is_ok_and(|m| m.is_file() && m.len() > SEAL_BYTES_MAX) {
+    // A pipe is read once, as a log; a seal is a file.
+    if !file.metadata().is_ok_and(|m| m.is_file() && m.len() <= SEAL_BYTES_MAX) {
         return Ok(None);
     }
     let mut text = Vec::new();

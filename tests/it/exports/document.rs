@@ -170,3 +170,24 @@ async fn an_empty_session_is_never_green() {
 fn key_id(app: &TestApp) -> &str {
     &app.key["exh_".len()..][..8]
 }
+
+#[tokio::test]
+async fn what_an_export_says_of_its_seal_and_class_is_compared() {
+    let app = TestApp::start().await;
+    let session = app.sealed_session().await;
+    let path = format!("/v1/sessions/{session}/export?format=json&purpose=test");
+    let export = app.get(&path).await.expect(200).body;
+    let changes: [fn(&mut serde_json::Value); 4] = [
+        |e| e["session"]["evidence_class"] = "NON_AUTHORITATIVE_EVIDENCE".into(),
+        |e| e["seal"]["seal"]["event_count"] = 9.into(),
+        |e| e["seal"]["seal_event_hash"] = "0".repeat(64).into(),
+        |e| e["counts"]["log_drops"] = 9.into(),
+    ];
+    for change in changes {
+        let mut forged = export.clone();
+        change(&mut forged);
+        let report = app.post("/v1/verify", &forged).await.expect(200).body;
+        assert_eq!(report["findings"][0]["code"], "METADATA_MISMATCH", "{report}");
+    }
+    assert_eq!(app.post("/v1/verify", &export).await.body["status"], "PASS");
+}

@@ -196,3 +196,16 @@ async fn last_record(target: &Target) -> Value {
     let lines = target.app.export_lines(target.session).await;
     serde_json::from_str(lines.lines().last().unwrap()).unwrap()
 }
+
+#[tokio::test]
+async fn a_session_of_version_5_events_is_sealed_and_verifies() {
+    let app = TestApp::start().await;
+    let session = app.start_session().await;
+    let mut events = events::whole_session(session);
+    for event in &mut events {
+        event["schema_ver"] = "v0.5".into();
+    }
+    let _ = app.append(session, &events).await.expect(201);
+    let _ = app.seal(session).await.expect(201);
+    assert_eq!(app.verify(session).await["status"], "PASS");
+}

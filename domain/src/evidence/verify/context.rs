@@ -12,7 +12,6 @@ use crate::evidence::record::{ChainAuthority, SchemaVersion};
 pub(super) struct Context {
     pub(super) session_id: Option<String>,
     pub(super) authority: Option<String>,
-    schema_ver: Option<SchemaVersion>,
 }
 
 impl Context {
@@ -45,23 +44,17 @@ impl Context {
                 });
             }
         }
-        self.check_version(fields, findings);
+        Self::check_version(fields, findings);
     }
 
-    /// A record without `schema_ver` has the default.
-    fn check_version(&mut self, fields: &Fields<'_>, findings: &mut Findings) {
-        let value = fields.get(Field::SchemaVer);
-        let read = |value: &Json<'_>| value.as_str().and_then(SchemaVersion::parse);
-        let version = value.map_or(Some(SchemaVersion::default()), read);
-        let expected = match version {
-            Some(version) => *self.schema_ver.get_or_insert(version),
-            None => self.schema_ver.unwrap_or_default(),
-        };
-        if version != Some(expected) {
+    /// A record without `schema_ver` has the default. Both versions may stand in one log: the seal is
+    /// the server's, the events are their senders'.
+    fn check_version(fields: &Fields<'_>, findings: &mut Findings) {
+        let Some(value) = fields.get(Field::SchemaVer) else { return };
+        if value.as_str().and_then(SchemaVersion::parse).is_none() {
             findings.note(Code::SchemaVersionMismatch, fields.place(), || {
-                let received = value.map_or("absent".to_owned(), Json::describe);
-                let message = "schema_ver is unknown, or not that of the log.".to_owned();
-                (message, json!({ "expected": expected.as_str(), "received": received }))
+                let message = "schema_ver is none that this verifier knows.".to_owned();
+                (message, json!({ "expected": "v0.5|v0.6", "received": value.describe() }))
             });
         }
     }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::finding::{Code, Place};
 use super::log::LogVerifier;
 use super::signer;
+use crate::evidence::canonical;
 use crate::evidence::class::EvidenceClass;
 use crate::evidence::dsse::Envelope;
 use crate::evidence::json::Json;
@@ -39,13 +40,17 @@ impl<'r> Claims<'r> {
     pub(super) fn compare(&self, log: &mut LogVerifier<'_>, class: Option<EvidenceClass>) {
         let records = json!(log.chain.records);
         let sealed = log.seal.is_some();
-        let computed: [(&[&str], Value); 8] = [
+        let seal_hash = log.seal.as_ref().map(|seal| seal.event_hash);
+        let computed: [(&[&str], Value); 11] = [
             (&["evidence_class"], json!(class)),
             (&["seal", "present"], json!(sealed)),
             (&["session", "session_id"], json!(log.context.session_id)),
             (&["session", "chain_authority"], json!(log.context.authority)),
             (&["session", "event_count"], records.clone()),
             (&["session", "final_hash"], json!(log.chain.head)),
+            (&["session", "evidence_class"], json!(class)),
+            (&["seal", "seal_event_hash"], json!(seal_hash)),
+            (&["counts", "log_drops"], json!(log.drops.events)),
             (&["counts", "events"], records),
             (&["counts", "total_drops"], json!(log.drops.total)),
         ];
@@ -54,6 +59,13 @@ impl<'r> Claims<'r> {
             if !agrees(claim, &computed) {
                 mismatch(log, &path.join("."), &claim.describe(), &computed);
             }
+        }
+        let seal = member(self.root, &["seal", "seal"]).zip(log.seal.as_ref());
+        if let Some((claim, seal)) = seal
+            && canonical::to_canonical(claim) != seal.payload.as_bytes()
+        {
+            let computed = json!("the payload of CHAIN_SEAL");
+            mismatch(log, "seal.seal", &claim.describe(), &computed);
         }
         let status = member(self.root, &["session", "status"]);
         if let Some(status) = status.filter(|s| (s.as_str() == Some("sealed")) != sealed) {

@@ -17,6 +17,7 @@ use crate::evidence::class::ClassFacts;
 use crate::evidence::event_type::EventType;
 use crate::evidence::json::{self, DEPTH_MAX, Flaw, FlawKind, Json, JsonError};
 use crate::evidence::merkle::MerkleTree;
+use crate::evidence::record::ChainAuthority;
 
 /// The record stands around its payload.
 const RECORD_DEPTH_MAX: usize = DEPTH_MAX + 1;
@@ -37,6 +38,8 @@ pub struct LogVerifier<'a> {
     times: Times,
     /// Over the records before the seal.
     tree: MerkleTree,
+    /// Of an SDK's records as the SDK had them, without the time at which a server received them.
+    sent_tree: MerkleTree,
     leaf: Vec<u8>,
     lines: usize,
 }
@@ -55,6 +58,7 @@ impl<'a> LogVerifier<'a> {
             unreadable: false,
             times: Times::default(),
             tree: MerkleTree::default(),
+            sent_tree: MerkleTree::default(),
             leaf: Vec::with_capacity(1024),
             lines: 0,
         }
@@ -129,8 +133,13 @@ impl<'a> LogVerifier<'a> {
         }
         if self.seal.is_none() {
             self.leaf.clear();
-            write_leaf(&fields, &mut self.leaf);
+            write_leaf(&fields, true, &mut self.leaf);
             self.tree.push(&self.leaf);
+            if fields.text(Field::ChainAuthority) == Some(ChainAuthority::Sdk.as_str()) {
+                self.leaf.clear();
+                write_leaf(&fields, false, &mut self.leaf);
+                self.sent_tree.push(&self.leaf);
+            }
         }
         if event_type == Some(EventType::LOG_DROP.as_str()) {
             self.drops.push(payload, fields.place(), &mut self.findings);
@@ -203,6 +212,7 @@ impl<'a> LogVerifier<'a> {
             records: self.chain.records,
             head: self.chain.head,
             digest: self.tree.root(),
+            sent_digest: (self.sent_tree.leaves() > 0).then(|| self.sent_tree.root()),
             total_drops: self.drops.total,
             class: self.class_facts(true).map(|facts| facts.class()),
         }
@@ -215,11 +225,13 @@ pub(super) fn place_of<'r>(record: &'r Json<'r>) -> Place<'r> {
     Place { sequence_number, event_id: record.get("event_id") }
 }
 
-/// The Merkle leaf: the record as it was read, without `payload` and `signature`.
-fn write_leaf(fields: &Fields<'_>, out: &mut Vec<u8>) {
+/// The Merkle leaf: the record as it was read, without `payload` and `signature`. An SDK that seals its
+/// own chain cannot know when a server will receive it: such a leaf has no `received_at` either.
+fn write_leaf(fields: &Fields<'_>, received: bool, out: &mut Vec<u8>) {
     out.push(b'{');
     for (name, value) in fields.members() {
-        if matches!(name.as_ref(), "payload" | "signature") {
+        let outside = matches!(name.as_ref(), "payload" | "signature");
+        if outside || (!received && name.as_ref() == "received_at") {
             continue;
         }
         if out.len() > 1 {

@@ -18,6 +18,8 @@ pub(super) struct Before {
     /// Hash of the last record, unless that could not be computed.
     pub(super) head: Option<Hash>,
     pub(super) digest: Hash,
+    /// Of an SDK's records as it sent them.
+    pub(super) sent_digest: Option<Hash>,
     pub(super) total_drops: u64,
     /// The class that a valid seal would give; none under an unknown authority.
     pub(super) class: Option<EvidenceClass>,
@@ -48,6 +50,9 @@ pub(super) struct SealRecord {
     pub(super) valid: bool,
     /// Records that stand behind it.
     pub(super) after: u64,
+    /// What its own record says that no server of ours writes beside a seal, by field. The digest
+    /// covers the records before it only, so this closes the last one once the signer is known.
+    pub(super) foreign: Vec<(String, Option<String>)>,
 }
 
 impl SealRecord {
@@ -68,10 +73,8 @@ impl SealRecord {
         check.class(before);
         check.opacity(inclusion);
         let full = check.says("event_count").is_some() && check.says("final_event_hash").is_some();
-        let server = ChainAuthority::Server.as_str();
-        if full && fields.text(Field::ChainAuthority) == Some(server) {
-            check.own_fields(fields);
-        }
+        let server = fields.text(Field::ChainAuthority) == Some(ChainAuthority::Server.as_str());
+        let foreign = if full && server { check.foreign_fields(fields) } else { Vec::new() };
         let text = |field| fields.text(field).unwrap_or_default().to_owned();
         Self {
             sequence_number: check.at.sequence_number,
@@ -85,6 +88,7 @@ impl SealRecord {
             names_policies: check.text("policy_set_digest").is_some(),
             valid: check.valid,
             after: 0,
+            foreign,
         }
     }
 
@@ -131,7 +135,7 @@ impl<'c> Check<'c, '_> {
     fn digest(&mut self, before: &Before) -> Inclusion {
         let claim = self.text("session_digest").and_then(|text| text.strip_prefix("sha256:"));
         let Some(claimed) = claim.and_then(Hash::from_hex) else { return Inclusion::Opaque };
-        if claimed == before.digest {
+        if claimed == before.digest || Some(claimed) == before.sent_digest {
             return Inclusion::Proven;
         }
         let details =
@@ -195,36 +199,24 @@ impl<'c> Check<'c, '_> {
         }
     }
 
-    /// `session_digest` covers the records before the seal, and no hash covers the unsigned members
-    /// of the seal's own record: they may only say what the signed payload says.
-    fn own_fields(&mut self, fields: &Fields<'_>) {
-        let sealed_at = self.text("seal_timestamp");
+    /// Members of the seal's own record that differ from what this kind of server writes.
+    fn foreign_fields(&self, fields: &Fields<'_>) -> Vec<(String, Option<String>)> {
         // The server stamps both from one reading of its clock, cut to milliseconds.
-        let moment = sealed_at.and_then(instant).map(format_micros);
+        let moment = self.text("seal_timestamp").and_then(instant).map(format_micros);
         let received = fields.get(Field::ReceivedAt);
-        let same_moment = received.is_none_or(|text| text.as_str() == moment.as_deref());
-        let version = Some(SchemaVersion::V06.as_str());
+        let version = fields.get(Field::SchemaVer);
         let closed = [
-            ("received_at", same_moment),
-            ("timestamp_wall", fields.text(Field::TimestampWall) == sealed_at),
-            ("schema_ver", fields.text(Field::SchemaVer) == version),
+            ("received_at", received.is_none_or(|text| text.as_str() == moment.as_deref())),
+            ("schema_ver", version.is_none_or(|v| v.as_str() == Some(SchemaVersion::V06.as_str()))),
             ("actor_id", fields.get(Field::ActorId).is_none()),
             ("source_sdk_ver", fields.get(Field::SourceSdkVer).is_none()),
             ("timestamp_monotonic", fields.get(Field::TimestampMonotonic).is_none()),
         ];
-        for (field, _) in closed.into_iter().filter(|(_, holds)| !holds) {
-            self.own_field_fault(fields, field);
-        }
-        for field in fields.unknown() {
-            self.own_field_fault(fields, &field);
-        }
-    }
-
-    fn own_field_fault(&mut self, fields: &Fields<'_>, field: &str) {
-        let found = fields.members().iter().find(|(name, _)| name == field);
-        let claimed = found.map(|(_, value)| value.describe());
-        let details = json!({ "field": brief(field), "claimed": claimed });
-        let message = "The seal's record says what no server writes beside a seal.";
-        self.fault(Code::MetadataMismatch, message, details);
+        let known = closed.into_iter().filter(|(_, holds)| !holds).map(|(name, _)| name.to_owned());
+        let claimed = |name: &str| {
+            let found = fields.members().iter().find(|(member, _)| member == name);
+            found.map(|(_, value)| value.describe())
+        };
+        known.chain(fields.unknown()).map(|name| (brief(&name), claimed(&name))).collect()
     }
 }

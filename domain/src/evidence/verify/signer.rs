@@ -105,6 +105,12 @@ fn check_signatures(
             }
         }
     }
+    for (field, claimed) in &seal.foreign {
+        findings.note(Code::MetadataMismatch, seal.place(), || {
+            let message = "The seal's record says what its signer does not write beside a seal.";
+            (message.to_owned(), json!({ "field": field, "claimed": claimed }))
+        });
+    }
     Axis::pass(format!("The seal is signed by the key {signer}, which was given from outside."))
 }
 

@@ -84,6 +84,7 @@ impl Log {
 
     /// Recomputes all numbers and hashes, as an attacker can, and those that the seal repeats.
     fn rechain(&mut self) {
+        let by_sdk = self.0[0]["chain_authority"] == "sdk";
         let (mut tree, mut head, mut drops) = (MerkleTree::default(), None, 0);
         for at in 0..self.0.len() {
             let record = &mut self.0[at];
@@ -107,6 +108,9 @@ impl Log {
             head = Some(rehash(record));
             let mut leaf = record.clone();
             leaf.as_object_mut().unwrap().remove("payload");
+            if by_sdk {
+                leaf.as_object_mut().unwrap().remove("received_at");
+            }
             tree.push(&canonical::of_serde(&leaf).unwrap());
         }
     }
