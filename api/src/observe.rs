@@ -72,6 +72,11 @@ fn written(problem: &Problem, path: &str, correlation_id: &str, bare: Response) 
     parts
         .headers
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if matches!(problem.status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
+        // The body may not have been read to its end: what follows on this connection is not a
+        // request, so the client must not send its next one here (RFC 9112, section 9.6).
+        parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if problem.status == StatusCode::UNAUTHORIZED {
         parts.headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
