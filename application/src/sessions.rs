@@ -90,16 +90,15 @@ pub struct Appended {
 }
 
 impl Sessions {
-    /// Starts a session. Its position, and when it was started.
+    /// Starts a session. Its position in the tenant's log.
     pub async fn start(
         &self,
         start: Start,
         metadata: &Metadata,
-    ) -> Result<(Option<u64>, DateTime<Utc>), CommandError<SessionError>> {
+    ) -> Result<Option<u64>, CommandError<SessionError>> {
         let id = AggregateId::session(start.tenant_id, start.session_id);
-        let at = start.at;
         let committed = self.commands.execute(&id, SessionCommand::Start(start), metadata).await?;
-        Ok((committed.position, at))
+        Ok(committed.position)
     }
 
     /// Takes a body of events in, all or none.

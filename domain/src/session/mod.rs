@@ -38,6 +38,19 @@ pub enum IngestMode {
     Permissive,
 }
 
+impl IngestMode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Strict => "strict",
+            Self::Permissive => "permissive",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Strict, Self::Permissive].into_iter().find(|mode| mode.as_str() == text)
+    }
+}
+
 /// Where a session stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

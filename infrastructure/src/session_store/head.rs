@@ -35,7 +35,7 @@ impl HeadRow {
         let class = session.class().map_or(EvidenceClass::Partial, |(class, _)| class);
         Some(Self {
             authority: chain.authority.as_str(),
-            mode: mode_name(chain.mode),
+            mode: chain.mode.as_str(),
             phase: phase_name(session.phase),
             next_sequence: chain.next_sequence as i64,
             head_hash: chain.head_hash,
@@ -56,13 +56,6 @@ fn phase_name(phase: Phase) -> &'static str {
         Phase::Active => "active",
         Phase::Ended => "ended",
         Phase::Sealed => "sealed",
-    }
-}
-
-fn mode_name(mode: IngestMode) -> &'static str {
-    match mode {
-        IngestMode::Strict => "strict",
-        IngestMode::Permissive => "permissive",
     }
 }
 
@@ -89,11 +82,7 @@ fn read(row: &PgRow, id: &AggregateId) -> sqlx::Result<Versioned> {
         "sealed" => Phase::Sealed,
         _ => return Err(unknown("phase")),
     };
-    let mode = match row.try_get::<&str, _>("mode")? {
-        "strict" => IngestMode::Strict,
-        "permissive" => IngestMode::Permissive,
-        _ => return Err(unknown("mode")),
-    };
+    let mode = IngestMode::parse(row.try_get("mode")?).ok_or_else(|| unknown("mode"))?;
     let authority =
         ChainAuthority::parse(row.try_get("authority")?).ok_or_else(|| unknown("authority"))?;
     let window_start: Option<DateTime<Utc>> = row.try_get("drop_window_start")?;

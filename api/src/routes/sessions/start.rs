@@ -124,7 +124,7 @@ pub async fn start(
 ) -> Result<Response, Problem> {
     let start = request.into_start(&app, &caller)?;
     match app.sessions.start(start.clone(), &caller.metadata()).await {
-        Ok((position, _)) => {
+        Ok(position) => {
             let answer = Started::now(&start, position.unwrap_or_default());
             Ok((StatusCode::CREATED, json(answer)).into_response())
         }
@@ -191,19 +191,12 @@ impl Environment {
     }
 }
 
-fn mode_name(mode: IngestMode) -> &'static str {
-    match mode {
-        IngestMode::Strict => "strict",
-        IngestMode::Permissive => "permissive",
-    }
-}
-
 fn is_repeat(start: &Start, row: &SessionRow) -> bool {
     row.agent_id == start.agent_id
         && row.environment == start.environment
         && row.framework == start.framework
         && row.authority == start.chain_authority
-        && row.mode == mode_name(start.mode)
+        && row.mode == start.mode.as_str()
         && row.tags == start.tags
         && row.metadata == start.metadata
 }
@@ -214,7 +207,7 @@ impl Started {
             session_id: start.session_id.0,
             status: "active",
             chain_authority: start.chain_authority.as_str(),
-            mode: mode_name(start.mode).to_owned(),
+            mode: start.mode.as_str().to_owned(),
             agent_id: start.agent_id.clone(),
             ingestion_service_id: start.ingestion_service_id.clone(),
             started_at: format_micros(start.at),
