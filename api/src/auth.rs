@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use application::Metadata;
-use application::keys::{Denial, KnownKey, PresentedKey};
+use application::keys::{Denial, KnownKey, PresentedKey, secret_hash};
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::hash::Hash;
 use domain::ids::TenantId;
 use domain::scope::Scope;
 use moka::future::Cache;
 use projections::keys::Keys;
+use subtle::ConstantTimeEq;
 
 use crate::observe::CorrelationId;
 use crate::problem::Problem;
@@ -41,6 +44,15 @@ pub struct Caller {
 }
 
 impl Caller {
+    fn of(key: &KnownKey, request: &Request) -> Self {
+        let correlation_id = request.extensions().get::<CorrelationId>();
+        Self {
+            tenant: key.tenant,
+            key_id: key.key_id.clone(),
+            correlation_id: correlation_id.map(|c| c.0.clone()).unwrap_or_default(),
+        }
+    }
+
     pub fn metadata(&self) -> Metadata {
         Metadata { actor: self.actor(), correlation_id: self.correlation_id.clone() }
     }
@@ -78,6 +90,74 @@ impl Authenticator {
         live.map_err(denied)?;
         Ok(known)
     }
+
+    /// A key, else a ticket, else the cookie.
+    async fn authenticate_stream(
+        &self,
+        app: &App,
+        headers: &HeaderMap,
+        ticket: Option<Hash>,
+        from: Option<IpAddr>,
+    ) -> Result<Arc<KnownKey>, Problem> {
+        if headers.contains_key(header::AUTHORIZATION) || headers.contains_key("x-api-key") {
+            return self.authenticate(app, headers, from).await;
+        }
+        let now = app.clock.now();
+        let key_id = match ticket {
+            Some(ticket) => {
+                app.tickets.redeem(&ticket, now).await?.map(|whose| whose.key_id)
+            }
+            None => cookie(headers).and_then(|cookie| self.cookie_holder(cookie, now)),
+        };
+        let key_id = key_id.ok_or_else(unauthenticated)?;
+        let known = self.find(&key_id).await?.ok_or_else(unauthenticated)?;
+        known.is_live(now, from).map_err(denied)?;
+        Ok(known)
+    }
+
+    /// A cookie that opens streams for a key, and until when.
+    pub fn stream_cookie(&self, key_id: &str, now: DateTime<Utc>) -> (String, DateTime<Utc>) {
+        let expires_at = now + TimeDelta::seconds(COOKIE_SECONDS);
+        let claim = format!("{key_id}.{}", expires_at.timestamp());
+        let cookie = format!(
+            "{COOKIE}={claim}.{}; Path=/v1; Max-Age={COOKIE_SECONDS}; HttpOnly; Secure; \
+             SameSite=Strict",
+            self.cookie_tag(&claim),
+        );
+        (cookie, expires_at)
+    }
+
+    /// The key whose cookie this is, if it is genuine and not too old.
+    fn cookie_holder(&self, cookie: &str, now: DateTime<Utc>) -> Option<String> {
+        let (claim, tag) = cookie.rsplit_once('.')?;
+        let (key_id, expires_at) = claim.split_once('.')?;
+        let genuine: bool = self.cookie_tag(claim).hex().as_slice().ct_eq(tag.as_bytes()).into();
+        let live = genuine && expires_at.parse::<i64>().is_ok_and(|at| now.timestamp() < at);
+        live.then(|| key_id.to_owned())
+    }
+
+    fn cookie_tag(&self, claim: &str) -> Hash {
+        secret_hash(&self.pepper, &format!("exhibit stream cookie v1\0{claim}"))
+    }
+}
+
+/// Opens streams, and nothing else.
+const COOKIE: &str = "exhibit_stream";
+/// A working day.
+const COOKIE_SECONDS: i64 = 12 * 3600;
+
+/// The hash that a ticket in the query is kept under.
+fn ticket(request: &Request) -> Option<Hash> {
+    let pairs = request.uri().query()?.split('&').filter_map(|pair| pair.split_once('='));
+    // Tickets are base64url: nothing in them is ever escaped.
+    let mut tickets = pairs.filter(|(name, _)| *name == "ticket").map(|(_, ticket)| ticket);
+    tickets.next().map(|ticket| Hash::of(ticket.as_bytes()))
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = values.flat_map(|value| value.split(';')).filter_map(|c| c.split_once('='));
+    pairs.find(|(name, _)| name.trim() == COOKIE).map(|(_, value)| value.trim())
 }
 
 /// `Authorization: Bearer …`, else `x-api-key`.
@@ -103,17 +183,36 @@ pub async fn require(
     let mut response = match key.authorize(scope) {
         Err(denial) => denied(denial).into_response(),
         Ok(()) => {
-            let correlation_id = request.extensions().get::<CorrelationId>();
-            let caller = Caller {
-                tenant: key.tenant,
-                key_id: key.key_id.clone(),
-                correlation_id: correlation_id.map(|c| c.0.clone()).unwrap_or_default(),
-            };
+            let caller = Caller::of(&key, &request);
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
     };
     // For the log line of the outermost layer.
+    response.extensions_mut().insert(key.tenant);
+    response
+}
+
+/// The guard of streams, which browsers cannot show a key to: takes a ticket or a cookie as well.
+pub async fn require_for_stream(
+    State(app): State<App>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let ticket = ticket(&request);
+    let key = match app.auth.authenticate_stream(&app, request.headers(), ticket, from).await {
+        Ok(key) => key,
+        Err(problem) => return problem.into_response(),
+    };
+    let mut response = match key.authorize(Scope::EvidenceRead) {
+        Err(denial) => denied(denial).into_response(),
+        Ok(()) => {
+            let caller = Caller::of(&key, &request);
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+    };
     response.extensions_mut().insert(key.tenant);
     response
 }

@@ -54,6 +54,8 @@ pub struct ServeArgs {
     pub log: String,
     #[command(flatten)]
     pub limits: Limits,
+    #[command(flatten)]
+    pub streams: StreamSettings,
     /// Seconds after which a session without activity is closed; 0 is never
     #[arg(long, env = "EXHIBIT_SESSION_IDLE_SECONDS_MAX", default_value_t = 0, value_name = "N")]
     pub session_idle_seconds_max: u32,
@@ -90,6 +92,40 @@ pub struct Limits {
     /// Items of a page that asks for no number
     #[arg(long, env = "EXHIBIT_PAGE_ITEMS_DEFAULT", default_value_t = 50, value_name = "N")]
     pub page_items_default: usize,
+}
+
+/// How streams are replayed and bounded.
+#[derive(Debug, Clone, Args)]
+pub struct StreamSettings {
+    /// Seconds after which an unseen item makes a cursor expire
+    #[arg(long, env = "EXHIBIT_STREAM_WINDOW_SECONDS", default_value_t = 7 * 24 * 3600,
+          value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub stream_window_seconds: u32,
+    /// Items that a stream replays at most
+    #[arg(long, env = "EXHIBIT_STREAM_REPLAY_ITEMS_MAX", default_value_t = 500, value_name = "N",
+          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub stream_replay_items_max: u64,
+    /// Seconds after which a stream ends and its rights are checked anew, give or take a fifth
+    #[arg(long, env = "EXHIBIT_STREAM_SECONDS_MAX", default_value_t = 600, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub stream_seconds_max: u32,
+    /// Seconds without a write after which a stream shows that it lives
+    #[arg(long, env = "EXHIBIT_STREAM_HEARTBEAT_SECONDS", default_value_t = 15, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub stream_heartbeat_seconds: u32,
+    /// Seconds without progress after which a connection that cannot be written to is closed
+    #[arg(long, env = "EXHIBIT_WRITE_STALL_SECONDS_MAX", default_value_t = 30, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub write_stall_seconds_max: u32,
+    /// Streams of one key at a time
+    #[arg(long, env = "EXHIBIT_STREAMS_PER_KEY_MAX", default_value_t = 200, value_name = "N")]
+    pub streams_per_key_max: usize,
+    /// Streams of one tenant at a time
+    #[arg(long, env = "EXHIBIT_STREAMS_PER_TENANT_MAX", default_value_t = 2_000, value_name = "N")]
+    pub streams_per_tenant_max: usize,
+    /// Streams of this server at a time
+    #[arg(long, env = "EXHIBIT_STREAMS_MAX", default_value_t = 10_000, value_name = "N")]
+    pub streams_max: usize,
 }
 
 /// How careful the server is.

@@ -8,8 +8,6 @@ use serde::de::DeserializeOwned;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use axum::http::StatusCode;
-
 use crate::problem::Problem;
 
 /// Bytes of the signature that a cursor carries: 128 bits, enough against guessing.
@@ -35,13 +33,7 @@ impl Cursors {
 
     /// The mark of a cursor that this server made for this list.
     pub fn open<T: DeserializeOwned>(&self, list: &str, cursor: &str) -> Result<T, Problem> {
-        let invalid = || {
-            Problem::new(
-                StatusCode::BAD_REQUEST,
-                "CURSOR_INVALID",
-                "the cursor is not one that this list has given out",
-            )
-        };
+        let invalid = Problem::cursor;
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
         let (tag, mark) = bytes.split_at_checked(TAG_BYTES).ok_or_else(invalid)?;
         let genuine: bool = self.tag(list, mark)[..TAG_BYTES].ct_eq(tag).into();

@@ -2,9 +2,11 @@
 
 pub mod auth;
 pub mod cli;
+pub mod conditional;
 pub mod config;
 pub mod cursor;
 pub mod extract;
+pub mod min_position;
 pub mod observe;
 pub mod openapi;
 pub mod problem;
@@ -12,3 +14,4 @@ pub mod routes;
 pub mod server;
 pub mod state;
 pub mod store;
+pub mod stream;

@@ -90,6 +90,14 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "QUERY_INVALID", detail)
     }
 
+    pub fn cursor() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "CURSOR_INVALID",
+            "the cursor is not one that this list has given out",
+        )
+    }
+
     pub fn request(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "REQUEST_INVALID", detail)
     }

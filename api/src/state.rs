@@ -7,12 +7,15 @@ use application::sessions::Sessions;
 use application::tenants::Tenants;
 use infrastructure::database::Database;
 use infrastructure::keyring::LocalSigner;
+use infrastructure::tickets::Tickets;
 use projections::TenantReads;
 use projections::keys::Keys;
+use projections::runner::Runner;
 
 use crate::auth::Authenticator;
 use crate::config::Limits;
 use crate::cursor::Cursors;
+use crate::stream::Streams;
 
 /// Cheap to clone: every member is a handle.
 #[derive(Clone)]
@@ -30,6 +33,9 @@ pub struct Parts {
     pub signer: Arc<LocalSigner>,
     pub database: Database,
     pub limits: Limits,
+    pub streams: Arc<Streams>,
+    pub tickets: Tickets,
+    pub runner: Runner,
 }
 
 impl App {

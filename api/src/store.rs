@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use application::tenants::Tenants;
-use application::{Clock, PortError};
+use application::{Clock, Hints, Ids, PortError};
 use infrastructure::database::{self, Database, PoolSizes};
+use infrastructure::hints::HintChannel;
 use infrastructure::keyring::KeyFolder;
 use infrastructure::private_postgres::{self, Endpoint, OWNER_ROLE, PrivatePostgres};
 use infrastructure::quiet_store::QuietStore;
@@ -182,10 +183,11 @@ impl TenantTools {
         key_folder: KeyFolder,
         pepper: Arc<[u8]>,
         clock: Arc<dyn Clock>,
+        hints: Arc<dyn Hints>,
     ) -> Self {
         let keys = Keys::new(database.server.clone());
         let tenants = Tenants {
-            commands: Arc::new(QuietStore::new(database.server.clone())),
+            commands: Arc::new(QuietStore::new(database.server.clone(), hints)),
             read_model: Arc::new(keys.clone()),
             key_maker: Arc::new(SystemIds),
             pepper,
@@ -201,7 +203,9 @@ impl TenantTools {
         let key_folder = KeyFolder::open(&args.data)?;
         let pepper = master_secret(args, &key_folder)?;
         let database = store.connect(PoolSizes { server: 2, reader: 1 });
-        Ok(Self::new(database, key_folder, pepper, Arc::new(SystemClock)))
+        // Servers find out for themselves: a command is gone before its hint would be.
+        let hints = Arc::new(HintChannel::new(SystemIds.uuid()));
+        Ok(Self::new(database, key_folder, pepper, Arc::new(SystemClock), hints))
     }
 }
 

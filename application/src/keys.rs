@@ -86,15 +86,25 @@ impl KnownKey {
         now: DateTime<Utc>,
         from: Option<IpAddr>,
     ) -> Result<(), Denial> {
-        let live = presented.matches(pepper, &self.secret_hash)
-            && self.revoked_at.is_none()
-            && self.expires_at.is_none_or(|expiry| now < expiry)
-            && self.allows_address(from);
+        if !presented.matches(pepper, &self.secret_hash) {
+            return Err(Denial::Unauthenticated);
+        }
+        self.is_live(now, from)
+    }
+
+    /// Whether a key that was shown before may still be used, now and from there.
+    pub fn is_live(&self, now: DateTime<Utc>, from: Option<IpAddr>) -> Result<(), Denial> {
+        let live = self.is_current(now) && self.allows_address(from);
         match (live, self.suspended) {
             (false, _) => Err(Denial::Unauthenticated),
             (true, true) => Err(Denial::TenantSuspended),
             (true, false) => Ok(()),
         }
+    }
+
+    /// Whether the key is neither revoked nor expired.
+    pub fn is_current(&self, now: DateTime<Utc>) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|expiry| now < expiry)
     }
 
     /// Whether the key may do that.

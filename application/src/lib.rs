@@ -10,6 +10,6 @@ pub mod sessions;
 pub mod tenants;
 
 pub use ports::{
-    AggregateId, Clock, CommandError, Commands, Committed, EvidenceReader, Ids, Metadata,
-    PortError, Signer,
+    AggregateId, Clock, CommandError, Commands, Committed, EvidenceReader, Hint, Hints, Ids,
+    Metadata, PortError, Signer,
 };

@@ -33,6 +33,28 @@ pub trait Signer: Send + Sync {
     async fn sign(&self, payload_type: &str, payload: &[u8]) -> Result<Envelope, PortError>;
 }
 
+/// Hears of every commit, after it, and wakes those who follow the tenant's log.
+///
+/// A hint carries no truth and may be lost: followers look at the log themselves, now and then.
+pub trait Hints: Send + Sync {
+    /// The tenant's log has reached `position`.
+    fn committed(&self, tenant: TenantId, position: u64);
+}
+
+/// What a follower of logs hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hint {
+    /// The tenant's log has reached a position.
+    Reached {
+        /// Whose log.
+        tenant: TenantId,
+        /// Of the last event.
+        position: u64,
+    },
+    /// Something may have happened anywhere.
+    LookAround,
+}
+
 /// An aggregate of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AggregateId {

@@ -12,6 +12,7 @@
 pub mod evidence;
 pub mod hash;
 pub mod ids;
+pub mod log;
 pub mod scope;
 pub mod session;
 pub mod tenant;

@@ -69,21 +69,26 @@ fn session_events() -> Vec<SessionEvent> {
         batch_events_max: 1,
         event_bytes_max: 4096,
     };
-    let event = json!({
-        "event_id": Uuid::from_u128(3), "session_id": session_id, "sequence_number": 0,
-        "timestamp_wall": "2026-03-01T09:00:00Z", "event_type": "SESSION_END",
-        "payload": { "status": "success", "duration_ms": 1 },
-    });
-    let append = SessionCommand::Append(Append {
-        events: intake.read(event.to_string().as_bytes(), BodyForm::Json).unwrap().into(),
-        stored: vec![],
-        id_seed: Uuid::nil(),
-        idle_max: None,
-        at,
-    });
+    let append = |number: u64, event_type: &str, payload: Value| {
+        let event = json!({
+            "event_id": Uuid::from_u128(3 + u128::from(number)), "session_id": session_id,
+            "sequence_number": number, "timestamp_wall": "2026-03-01T09:00:00Z",
+            "event_type": event_type, "payload": payload,
+        });
+        SessionCommand::Append(Append {
+            events: intake.read(event.to_string().as_bytes(), BodyForm::Json).unwrap().into(),
+            stored: vec![],
+            id_seed: Uuid::nil(),
+            idle_max: None,
+            at,
+        })
+    };
+    // Version 2 of an append, and version 1.
+    let call = append(0, "TOOL_CALL", json!({ "tool_name": "look_up", "args": {} }));
+    let end = append(1, "SESSION_END", json!({ "status": "success", "duration_ms": 1 }));
     let mut session = Session::default();
     let mut happened = Vec::new();
-    for command in [start, append] {
+    for command in [start, call, end] {
         for event in session.decide(command).unwrap() {
             session.apply(event.clone());
             happened.push(event);
@@ -93,10 +98,10 @@ fn session_events() -> Vec<SessionEvent> {
         tenant_id,
         ingestion_service_id: "exhibit-test".to_owned(),
         session_digest: Hash([0; 32]),
-        event_count: 1,
+        event_count: 2,
         final_event_hash: session.chain().unwrap().head_hash.unwrap(),
         policy_set_digest: "sha256:none".to_owned(),
-        event_id: Uuid::from_u128(4),
+        event_id: Uuid::from_u128(9),
         incomplete: false,
         at,
     };

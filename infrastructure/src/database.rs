@@ -16,6 +16,9 @@ pub const SERVER_ROLE: &str = "exhibit_server";
 /// What requests read with: rows of one tenant, by row-level security.
 pub const READER_ROLE: &str = "exhibit_reader";
 
+/// One listens, one notifies.
+const HINT_CONNECTIONS: u32 = 2;
+
 /// What helps when the schema is not that of this binary.
 const MIGRATE_FIRST: &str = "run `exhibit migrate` with a login that may";
 /// PostgreSQL's `invalid_authorization_specification`.
@@ -28,6 +31,8 @@ pub struct Database {
     pub server: PgPool,
     /// Works as [`READER_ROLE`].
     pub reader: PgPool,
+    /// For hints to and from other servers: one connection listens, one notifies.
+    pub hints: PgPool,
 }
 
 /// Connections that a pool may hold.
@@ -43,6 +48,7 @@ impl Database {
         Self {
             server: pool(options, SERVER_ROLE, sizes.server),
             reader: pool(options, READER_ROLE, sizes.reader),
+            hints: pool(options, READER_ROLE, HINT_CONNECTIONS),
         }
     }
 
@@ -82,6 +88,7 @@ impl Database {
     }
 
     pub async fn close(&self) {
+        self.hints.close().await;
         self.reader.close().await;
         self.server.close().await;
     }

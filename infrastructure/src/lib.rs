@@ -1,10 +1,12 @@
 //! Adapters behind the ports: event stores, keys, the private PostgreSQL. Knows no rules.
 
 pub mod database;
+pub mod hints;
 pub mod keyring;
 pub mod private_postgres;
 pub mod quiet_store;
 pub mod session_store;
 pub mod system;
+pub mod tickets;
 
 pub use database::MIGRATOR;

@@ -1,8 +1,9 @@
 //! The aggregates that are written seldom: postgres-es in event-store mode, behind the write door.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
-use application::{AggregateId, CommandError, Commands, Committed, Metadata, PortError};
+use application::{AggregateId, CommandError, Commands, Committed, Hints, Metadata, PortError};
 use async_trait::async_trait;
 use cqrs_es::event_sink::EventSink;
 use cqrs_es::persist::PersistedEventStore;
@@ -14,17 +15,18 @@ use sqlx::PgPool;
 pub struct QuietStore<A: Aggregate> {
     events: PersistedEventStore<PostgresEventRepository, A>,
     pool: PgPool,
+    hints: Arc<dyn Hints>,
     aggregate: PhantomData<A>,
 }
 
 impl<A: Aggregate> QuietStore<A> {
     /// Writes through a view of the one `events` table that leaves the loud aggregates out, so that
-    /// its queries, which name no tenant, use the index of the quiet ones.
-    pub fn new(pool: PgPool) -> Self {
+    /// its queries, which name no tenant, use the index of the quiet ones. `hints` hears of every commit.
+    pub fn new(pool: PgPool, hints: Arc<dyn Hints>) -> Self {
         let repository =
             PostgresEventRepository::new(pool.clone()).with_tables("quiet_events", "unused");
         let events = PersistedEventStore::new_event_store(repository);
-        Self { events, pool, aggregate: PhantomData }
+        Self { events, pool, hints, aggregate: PhantomData }
     }
 
     async fn position(&self, id: &AggregateId) -> Result<Option<u64>, PortError> {
@@ -75,6 +77,9 @@ where
         let events: Vec<A::Event> = committed.into_iter().map(|e| e.payload).collect();
         let state = self.load(id).await?;
         let position = if events.is_empty() { None } else { self.position(id).await? };
+        if let Some(position) = position {
+            self.hints.committed(id.tenant, position);
+        }
         Ok(Committed { events, state, position })
     }
 }

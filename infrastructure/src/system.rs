@@ -43,6 +43,11 @@ pub fn random_bytes<const N: usize>() -> Result<[u8; N], PortError> {
     Ok(bytes)
 }
 
+/// A number below `bound`, for what only has to be spread: where there is no randomness, 0.
+pub fn random_below(bound: u64) -> u64 {
+    random_bytes::<8>().map_or(0, |bytes| u64::from_le_bytes(bytes) % bound.max(1))
+}
+
 /// 40 random bits as 8 characters of `a-z2-7` (the alphabet of RFC 4648, section 6).
 pub fn random_name() -> Result<String, PortError> {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";

@@ -10,12 +10,16 @@ use domain::ids::TenantId;
 use domain::scope::Scope;
 use domain::tenant::TenantEvent;
 use serde::Serialize;
-use sqlx::postgres::PgRow;
-use sqlx::{FromRow, PgConnection, PgPool, Row};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{FromRow, PgConnection, PgPool, Postgres, Row};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::runner::{self, Projection};
+use crate::runner::{Batch, FoldError, Projection, Runner};
+
+/// Of the projection.
+const NAME: &str = "tenants_and_keys";
 
 /// One tenant.
 #[derive(Debug, Clone, Serialize, FromRow, ToSchema)]
@@ -55,7 +59,10 @@ impl Keys {
         let row = sqlx::query(
             "select k.key_id, k.tenant_id, t.suspended, k.secret_hash, k.scopes, k.expires_at,
                     k.revoked_at, k.ip_allow
-             from api_keys k join tenants t on t.tenant_id = k.tenant_id where k.key_id = $1",
+             from projections p
+             join api_keys k on k.generation = p.generation
+             join tenants t on t.generation = p.generation and t.tenant_id = k.tenant_id
+             where p.name = 'tenants_and_keys' and k.key_id = $1",
         )
         .bind(key_id)
         .fetch_optional(&self.pool)
@@ -66,7 +73,8 @@ impl Keys {
     /// Tenants by age, oldest first, after the one given.
     pub async fn tenants(&self, after: Option<Uuid>, limit: i64) -> sqlx::Result<Vec<TenantRow>> {
         sqlx::query_as(
-            "select tenant_id, name, suspended, created_at from tenants
+            "select tenant_id, t.name, suspended, created_at from tenants t
+             join projections p on p.name = 'tenants_and_keys' and p.generation = t.generation
              where $1::uuid is null or tenant_id > $1 order by tenant_id limit $2",
         )
         .bind(after)
@@ -77,7 +85,9 @@ impl Keys {
 
     pub async fn tenant(&self, id: TenantId) -> sqlx::Result<Option<TenantRow>> {
         sqlx::query_as(
-            "select tenant_id, name, suspended, created_at from tenants where tenant_id = $1",
+            "select tenant_id, t.name, suspended, created_at from tenants t
+             join projections p on p.name = 'tenants_and_keys' and p.generation = t.generation
+             where tenant_id = $1",
         )
         .bind(id.0)
         .fetch_optional(&self.pool)
@@ -87,8 +97,9 @@ impl Keys {
     /// The tenants of a name; names are for people and need not be unique.
     pub async fn tenants_named(&self, name: &str) -> sqlx::Result<Vec<TenantRow>> {
         sqlx::query_as(
-            "select tenant_id, name, suspended, created_at from tenants where name = $1
-             order by tenant_id limit 2",
+            "select tenant_id, t.name, suspended, created_at from tenants t
+             join projections p on p.name = 'tenants_and_keys' and p.generation = t.generation
+             where t.name = $1 order by tenant_id limit 2",
         )
         .bind(name)
         .fetch_all(&self.pool)
@@ -104,7 +115,9 @@ impl Keys {
     ) -> sqlx::Result<Vec<KeyRow>> {
         sqlx::query_as(
             "select key_id, tenant_id, label, scopes, expires_at, ip_allow, created_at, revoked_at
-             from api_keys where ($1::uuid is null or tenant_id = $1)
+             from api_keys k
+             join projections p on p.name = 'tenants_and_keys' and p.generation = k.generation
+             where ($1::uuid is null or tenant_id = $1)
              and ($2::text is null or key_id > $2) order by key_id limit $3",
         )
         .bind(tenant)
@@ -117,7 +130,9 @@ impl Keys {
     pub async fn key(&self, key_id: &str) -> sqlx::Result<Option<KeyRow>> {
         sqlx::query_as(
             "select key_id, tenant_id, label, scopes, expires_at, ip_allow, created_at, revoked_at
-             from api_keys where key_id = $1",
+             from api_keys k
+             join projections p on p.name = 'tenants_and_keys' and p.generation = k.generation
+             where key_id = $1",
         )
         .bind(key_id)
         .fetch_optional(&self.pool)
@@ -128,7 +143,8 @@ impl Keys {
 #[async_trait]
 impl TenantReadModel for Keys {
     async fn catch_up(&self) -> Result<(), PortError> {
-        runner::catch_up::<KeysProjection>(&self.pool)
+        Runner::new(self.pool.clone())
+            .catch_up(NAME)
             .await
             .map_err(|e| PortError::new("projecting tenants and keys", e))
     }
@@ -154,51 +170,78 @@ fn known_key(row: &PgRow) -> sqlx::Result<KnownKey> {
 /// Folds tenants' events into `tenants` and `api_keys`.
 pub struct KeysProjection;
 
+#[async_trait]
 impl Projection for KeysProjection {
-    const NAME: &'static str = "tenants_and_keys";
-    const FOLLOWS: &'static str = "tenant";
-    type Event = TenantEvent;
-
-    async fn project(
-        connection: &mut PgConnection,
-        tenant: TenantId,
-        event: TenantEvent,
-    ) -> sqlx::Result<()> {
-        let query = match event {
-            TenantEvent::Created { name, at } => sqlx::query(
-                "insert into tenants (tenant_id, name, suspended, created_at)
-                 values ($1, $2, false, $3)",
-            )
-            .bind(tenant.0)
-            .bind(name)
-            .bind(at),
-            TenantEvent::Suspended { .. } => {
-                sqlx::query("update tenants set suspended = true where tenant_id = $1")
-                    .bind(tenant.0)
-            }
-            TenantEvent::Resumed { .. } => {
-                sqlx::query("update tenants set suspended = false where tenant_id = $1")
-                    .bind(tenant.0)
-            }
-            TenantEvent::KeyAdded { grant, at } => sqlx::query(
-                "insert into api_keys (key_id, tenant_id, secret_hash, label, scopes, expires_at,
-                                       ip_allow, created_at)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8)",
-            )
-            .bind(grant.key_id)
-            .bind(tenant.0)
-            .bind(grant.secret_hash.0.to_vec())
-            .bind(grant.label)
-            .bind(grant.scopes.iter().map(|s| s.as_str().to_owned()).collect::<Vec<_>>())
-            .bind(grant.expires_at)
-            .bind(grant.ip_allow.iter().map(ToString::to_string).collect::<Vec<_>>())
-            .bind(at),
-            TenantEvent::KeyRevoked { key_id, at } => {
-                sqlx::query("update api_keys set revoked_at = $2 where key_id = $1")
-                    .bind(key_id)
-                    .bind(at)
-            }
-        };
-        query.execute(connection).await.map(|_| ())
+    fn name(&self) -> &'static str {
+        NAME
     }
+
+    fn tables(&self) -> &'static [&'static str] {
+        &["tenants", "api_keys"]
+    }
+
+    async fn fold(
+        &self,
+        connection: &mut PgConnection,
+        batch: &Batch,
+        generation: i32,
+    ) -> Result<(), FoldError> {
+        for event in batch.tenants() {
+            write(connection, batch.tenant, event?, generation).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Tenants' events are few: one statement each.
+async fn write(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    event: TenantEvent,
+    generation: i32,
+) -> sqlx::Result<()> {
+    let query = match event {
+        TenantEvent::Created { name, at } => sqlx::query(
+            "insert into tenants (tenant_id, generation, name, suspended, created_at)
+             values ($1, $2, $3, false, $4)",
+        )
+        .bind(tenant.0)
+        .bind(generation)
+        .bind(name)
+        .bind(at),
+        TenantEvent::Suspended { .. } => suspended(tenant, generation, true),
+        TenantEvent::Resumed { .. } => suspended(tenant, generation, false),
+        TenantEvent::KeyAdded { grant, at } => sqlx::query(
+            "insert into api_keys (key_id, generation, tenant_id, secret_hash, label, scopes,
+                                   expires_at, ip_allow, created_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(grant.key_id)
+        .bind(generation)
+        .bind(tenant.0)
+        .bind(grant.secret_hash.0.to_vec())
+        .bind(grant.label)
+        .bind(grant.scopes.iter().map(|s| s.as_str().to_owned()).collect::<Vec<_>>())
+        .bind(grant.expires_at)
+        .bind(grant.ip_allow.iter().map(ToString::to_string).collect::<Vec<_>>())
+        .bind(at),
+        TenantEvent::KeyRevoked { key_id, at } => {
+            sqlx::query("update api_keys set revoked_at = $3 where key_id = $1 and generation = $2")
+                .bind(key_id)
+                .bind(generation)
+                .bind(at)
+        }
+    };
+    query.execute(connection).await.map(|_| ())
+}
+
+fn suspended(
+    tenant: TenantId,
+    generation: i32,
+    suspended: bool,
+) -> Query<'static, Postgres, PgArguments> {
+    sqlx::query("update tenants set suspended = $3 where tenant_id = $1 and generation = $2")
+        .bind(tenant.0)
+        .bind(generation)
+        .bind(suspended)
 }

@@ -3,9 +3,13 @@
 //! Reads on behalf of a tenant go through [`TenantReads`], under a role that sees one tenant's rows;
 //! read models follow the log by the one loop in [`runner`].
 
+pub mod aggregations;
 pub mod custody;
 pub mod evidence;
+pub mod feed;
+pub mod folds;
 pub mod keys;
+pub mod log;
 pub mod runner;
 pub mod sessions;
 mod tenant_reads;

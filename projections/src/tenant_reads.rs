@@ -1,7 +1,7 @@
 //! Reads for one tenant: the second line that keeps tenants apart.
 
 use domain::ids::TenantId;
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 /// Opens transactions that see the rows of one tenant and write nothing.
 #[derive(Debug, Clone)]
@@ -15,13 +15,27 @@ impl TenantReads {
         Self { pool }
     }
 
-    /// Row-level security reads the setting; it ends with the transaction.
+    /// A transaction that sees what is committed at each query.
     pub async fn begin(&self, tenant: TenantId) -> sqlx::Result<Transaction<'static, Postgres>> {
         let mut transaction = self.pool.begin().await?;
-        sqlx::query("select set_config('exhibit.tenant_id', $1, true)")
-            .bind(tenant.to_string())
-            .execute(&mut *transaction)
-            .await?;
+        speak_for(&mut transaction, tenant).await?;
         Ok(transaction)
     }
+
+    /// The same, with one view of the data from the first query to the last.
+    pub async fn snapshot(&self, tenant: TenantId) -> sqlx::Result<Transaction<'static, Postgres>> {
+        let begin = "begin isolation level repeatable read read only";
+        let mut transaction = self.pool.begin_with(begin).await?;
+        speak_for(&mut transaction, tenant).await?;
+        Ok(transaction)
+    }
+}
+
+/// Row-level security reads the setting; it ends with the transaction.
+async fn speak_for(connection: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
+    sqlx::query("select set_config('exhibit.tenant_id', $1, true)")
+        .bind(tenant.to_string())
+        .execute(connection)
+        .await
+        .map(|_| ())
 }

@@ -4,6 +4,7 @@ mod bench;
 mod demo;
 mod key;
 mod keys;
+mod projections;
 pub mod report;
 mod serve;
 mod tamper;
@@ -49,6 +50,8 @@ enum Verb {
     Key(key::KeyArgs),
     /// Look at and rotate the keys that sign seals and events
     Keys(keys::KeysArgs),
+    /// Look at read models, and rebuild one while it serves
+    Projections(projections::ProjectionsArgs),
     /// Print the OpenAPI document
     Openapi,
     /// Play a recorded agent session against a server, verify it, then tamper with it in ten ways
@@ -87,6 +90,7 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
         Verb::Tenant(args) => tenant::run(args),
         Verb::Key(args) => key::run(args),
         Verb::Keys(args) => keys::run(args),
+        Verb::Projections(args) => projections::run(args),
         Verb::Openapi => openapi(),
         Verb::Demo(args) => demo::run(&args),
         Verb::Bench(args) => bench::run(&args),

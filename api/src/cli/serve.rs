@@ -6,17 +6,20 @@ use std::time::Duration;
 
 use application::sessions::{SessionSettings, Sessions};
 use application::tenants::{KeyOrder, TenantReadModel};
-use application::{Clock, Metadata};
+use application::{Clock, Hints, Ids, Metadata};
 use chrono::TimeDelta;
 use domain::scope::Scope;
 use infrastructure::database::{Database, PoolSizes};
+use infrastructure::hints::HintChannel;
 use infrastructure::keyring::{EvidenceKeys, KeyFolder, LocalSigner};
 use infrastructure::session_store::SessionStore;
 use infrastructure::system::{SystemClock, SystemIds};
+use infrastructure::tickets::Tickets;
 use projections::TenantReads;
+use projections::runner::Runner;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::{Fault, Outcome};
 use crate::auth::Authenticator;
@@ -24,6 +27,7 @@ use crate::config::{Environment, ServeArgs};
 use crate::cursor::Cursors;
 use crate::state::{App, Parts};
 use crate::store::{Opener, Store, TenantTools, master_secret, production_faults};
+use crate::stream::Streams;
 use crate::{routes, server};
 
 /// How often another process's changes (rotated keys, new tenants) are looked for.
@@ -85,7 +89,8 @@ async fn serve(
     if !faults.is_empty() {
         return Err(format!("production refuses to start:\n  - {}", faults.join("\n  - ")).into());
     }
-    let (app, evidence_keys) = build(&args, &database).await?;
+    let hints = HintChannel::new(SystemIds.uuid());
+    let (app, evidence_keys) = build(&args, &database, &hints).await?;
     let new_key = match args.store.environment {
         Environment::Development => first_key(&app).await?,
         Environment::Production => None,
@@ -94,21 +99,29 @@ async fn serve(
         .await
         .map_err(|e| format!("cannot listen on {}: {e}", args.listen))?;
     let address = listener.local_addr()?;
-    let followers = tokio::spawn(look_around(app.clone(), evidence_keys));
+    let (end_following, following_ends) = watch::channel(false);
+    let follower = tokio::spawn(follow(app.clone(), hints.clone(), following_ends));
+    let others = tokio::spawn(look_after(app.clone(), database.clone(), hints, evidence_keys));
     // Before the address is told: who reads it may stop the server at once.
     let (terminate, interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     announce(&format!("http://{address}"), new_key.as_deref());
     let (told, mut end) = oneshot::channel();
     let grace = Duration::from_secs(args.shutdown_seconds_max);
+    let streams = app.streams.clone();
     let stop = async move {
         let why = stopped(terminate, interrupt, postgres_gone).await;
+        // Before requests are waited for: a stream is a request that does not end.
+        streams.close();
         let grace = if why == End::DatabaseGone { GRACE_WITHOUT_DATABASE } else { grace };
         let _ = told.send(why);
         grace
     };
-    server::run(listener, routes::router(&app), stop).await;
-    followers.abort();
+    let stall_max = Duration::from_secs(u64::from(args.streams.write_stall_seconds_max));
+    server::run(listener, routes::router(&app), stall_max, stop).await;
+    end_following.send_replace(true);
+    let _ = tokio::time::timeout(crate::store::CLOSE_WAIT, follower).await;
+    others.abort();
     if end.try_recv() == Ok(End::DatabaseGone) {
         return Err("the private PostgreSQL has ended; start again to recover".into());
     }
@@ -149,7 +162,11 @@ fn announce(url: &str, new_key: Option<&str>) {
     println!("listening on {url}");
 }
 
-async fn build(args: &ServeArgs, database: &Database) -> Result<(App, Arc<EvidenceKeys>), Fault> {
+async fn build(
+    args: &ServeArgs,
+    database: &Database,
+    hints: &HintChannel,
+) -> Result<(App, Arc<EvidenceKeys>), Fault> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let folder = KeyFolder::open(&args.store.data)?;
     let secret = master_secret(&args.store, &folder)?;
@@ -159,7 +176,9 @@ async fn build(args: &ServeArgs, database: &Database) -> Result<(App, Arc<Eviden
     let evidence_keys = Arc::new(EvidenceKeys::new(folder.clone(), pool.clone(), clock.clone()));
     evidence_keys.ensure_key().await?;
     let reads = TenantReads::new(database.reader.clone());
-    let store = SessionStore::new(pool.clone(), evidence_keys.clone(), args.writers as usize);
+    let hints: Arc<dyn Hints> = Arc::new(hints.clone());
+    let writers = args.writers as usize;
+    let store = SessionStore::new(pool.clone(), evidence_keys.clone(), hints.clone(), writers);
     let ingestion_service_id = match &args.service_id {
         Some(name) => name.clone(),
         None => infrastructure::database::service_identity(&pool).await?,
@@ -178,12 +197,15 @@ async fn build(args: &ServeArgs, database: &Database) -> Result<(App, Arc<Eviden
             idle_max: (idle > 0).then(|| TimeDelta::seconds(i64::from(idle))),
         },
     };
-    let tools = TenantTools::new(database.clone(), folder, secret.clone(), clock.clone());
+    let tools = TenantTools::new(database.clone(), folder, secret.clone(), clock.clone(), hints);
     tools.keys.catch_up().await?;
     let app = App::new(Parts {
         clock,
         sessions,
         tenants: tools.tenants,
+        streams: Streams::new(reads.clone(), tools.keys.clone(), args.streams.clone()),
+        tickets: Tickets::new(pool.clone()),
+        runner: Runner::new(pool),
         reads,
         auth: Authenticator::new(tools.keys.clone(), secret.clone()),
         keys: tools.keys,
@@ -212,8 +234,28 @@ async fn first_key(app: &App) -> Result<Option<String>, Fault> {
     Ok(Some(app.tenants.add_key(order, &metadata).await?.key))
 }
 
+/// Keeps the read models up to date until it is told to end, between two batches.
+async fn follow(app: App, hints: HintChannel, end: watch::Receiver<bool>) {
+    app.runner.run(hints.listen().into_stream(), end).await;
+}
+
+/// What runs beside the requests, until the server ends.
+async fn look_after(
+    app: App,
+    database: Database,
+    hints: HintChannel,
+    evidence_keys: Arc<EvidenceKeys>,
+) {
+    tokio::join!(
+        app.streams.hear(hints.listen().into_stream()),
+        app.streams.admission.watch(app.clock.clone()),
+        hints.relay(database.hints.clone()),
+        look_around(&app, &evidence_keys),
+    );
+}
+
 /// Notices what other processes have changed.
-async fn look_around(app: App, evidence_keys: Arc<EvidenceKeys>) {
+async fn look_around(app: &App, evidence_keys: &EvidenceKeys) {
     loop {
         tokio::time::sleep(LOOK_AROUND).await;
         for result in [evidence_keys.refresh().await, app.keys.catch_up().await] {

@@ -1,10 +1,13 @@
 //! The table of routes: path, method and scope stand in one place, and the document is made of it.
 
 mod admin;
+mod aggregations;
 mod certificates;
 mod health;
 mod keys;
+mod metrics;
 pub mod sessions;
+mod stream;
 mod verify;
 
 use axum::extract::Request;
@@ -14,7 +17,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use domain::scope::Scope;
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa::openapi::path::{ParameterIn, PathItem};
+use utoipa::openapi::path::{ParameterIn, PathItem, Paths};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{OpenApi, RefOr};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
@@ -39,6 +42,14 @@ fn table(app: Option<&App>) -> OpenApiRouter<App> {
         .routes(guarded(EvidenceRead, routes!(sessions::page::page)))
         .routes(guarded(IngestWrite, routes!(sessions::seal::seal)))
         .routes(guarded(EvidenceExport, routes!(sessions::export::export)))
+        .routes(streamed(app, routes!(stream::log::stream)))
+        .routes(streamed(app, routes!(stream::session::stream)))
+        .routes(guarded(EvidenceRead, routes!(stream::tickets::create)))
+        .routes(guarded(EvidenceRead, routes!(stream::history::history)))
+        .routes(guarded(EvidenceRead, routes!(aggregations::events_over_time::aggregate)))
+        .routes(guarded(EvidenceRead, routes!(aggregations::tools::aggregate)))
+        .routes(guarded(EvidenceRead, routes!(aggregations::agents::aggregate)))
+        .routes(guarded(EvidenceRead, routes!(aggregations::sessions_by_class::aggregate)))
         .routes(guarded(EvidenceRead, routes!(verify::verify)))
         .routes(guarded(CertificatesRead, routes!(certificates::certificate)))
         .routes(guarded(CertificatesRead, routes!(keys::keys)))
@@ -54,6 +65,7 @@ fn table(app: Option<&App>) -> OpenApiRouter<App> {
         .routes(strict(routes!(keys::jwks)))
         .routes(strict(routes!(health::health)))
         .routes(strict(routes!(health::ready)))
+        .routes(strict(routes!(metrics::metrics)))
 }
 
 /// The service, ready to be served.
@@ -83,8 +95,27 @@ pub fn document() -> OpenApi {
 fn guarded(
     app: Option<&App>,
     scope: Scope,
-    (schemas, mut paths, router): UtoipaMethodRouter<App>,
+    (schemas, paths, router): UtoipaMethodRouter<App>,
 ) -> UtoipaMethodRouter<App> {
+    let (schemas, paths, router) = strict((schemas, described(scope, paths), router));
+    // Without an app there is no server to guard, only a document to write.
+    let Some(app) = app else { return (schemas, paths, router) };
+    let guard = from_fn_with_state((app.clone(), scope), auth::require);
+    (schemas, paths, router.route_layer(guard))
+}
+
+/// The same for streams, which take a ticket or a cookie in the place of a key.
+fn streamed(
+    app: Option<&App>,
+    (schemas, paths, router): UtoipaMethodRouter<App>,
+) -> UtoipaMethodRouter<App> {
+    let paths = described(Scope::EvidenceRead, paths);
+    let Some(app) = app else { return (schemas, paths, router) };
+    let guard = from_fn_with_state(app.clone(), auth::require_for_stream);
+    (schemas, paths, router.route_layer(guard))
+}
+
+fn described(scope: Scope, mut paths: Paths) -> Paths {
     for item in paths.paths.values_mut() {
         let operations =
             [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
@@ -94,11 +125,7 @@ fn guarded(
             operation.security = Some(needs.to_vec());
         }
     }
-    let (schemas, paths, router) = strict((schemas, paths, router));
-    // Without an app there is no server to guard, only a document to write.
-    let Some(app) = app else { return (schemas, paths, router) };
-    let guard = from_fn_with_state((app.clone(), scope), auth::require);
-    (schemas, paths, router.route_layer(guard))
+    paths
 }
 
 /// Where an operation has parameters, its own type refuses unknown ones; where it has none, this does.

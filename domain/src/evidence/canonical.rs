@@ -1,5 +1,7 @@
 //! RFC 8785 (JCS): the one byte form of a JSON value.
 
+use std::borrow::Cow;
+
 use super::json::{self, DEPTH_MAX, FlawKind, Json, JsonError};
 use crate::hash::Hash;
 
@@ -27,6 +29,50 @@ pub fn to_canonical(value: &Json<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     write(value, &mut out);
     out
+}
+
+/// The text under `key` at the top of a canonical object; none when it is absent or no text.
+///
+/// For what is looked up in every event, where reading the whole value again would cost too much.
+pub fn text_member<'t>(object: &'t str, key: &str) -> Option<Cow<'t, str>> {
+    let mut rest = object.strip_prefix('{')?;
+    loop {
+        let (name, after) = rest.split_at(value_end(rest)?);
+        let after = after.strip_prefix(':')?;
+        let (value, after) = after.split_at(value_end(after)?);
+        if unquoted(name)? == key {
+            return unquoted(value);
+        }
+        rest = after.strip_prefix(',')?;
+    }
+}
+
+/// Where the canonical value that a text begins with ends.
+fn value_end(text: &str) -> Option<usize> {
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'{' | b'[' => depth += 1,
+            b',' | b':' if depth == 0 => return Some(at),
+            b'}' | b']' if depth == 0 => return Some(at),
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// What a canonical string says, if the value is one.
+fn unquoted(value: &str) -> Option<Cow<'_, str>> {
+    let inner = value.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') {
+        return serde_json::from_str(value).ok().map(Cow::Owned);
+    }
+    Some(Cow::Borrowed(inner))
 }
 
 /// Appends the canonical form of a value.

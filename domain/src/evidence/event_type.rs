@@ -30,8 +30,10 @@ const NAME_CHARS_MAX: usize = 64;
 
 impl EventType {
     pub const SESSION_END: Self = Self(Cow::Borrowed("SESSION_END"));
+    pub const TOOL_CALL: Self = Self(Cow::Borrowed("TOOL_CALL"));
     pub const LOG_DROP: Self = Self(Cow::Borrowed("LOG_DROP"));
-    pub const CHAIN_SEAL: Self = Self(Cow::Borrowed("CHAIN_SEAL"));
+    pub const CHAIN_SEAL: Self = Self(Cow::Borrowed(Self::CHAIN_SEAL_NAME));
+    pub const CHAIN_SEAL_NAME: &'static str = "CHAIN_SEAL";
 
     /// An agent type, or `^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$` of at most 64 characters.
     pub fn parse(text: &str) -> Option<Self> {

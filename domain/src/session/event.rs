@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::IngestMode;
 use super::command::Start;
+use crate::evidence::canonical;
 use crate::evidence::class::{EvidenceClass, PartialReason};
 use crate::evidence::dsse::Envelope;
 use crate::evidence::event_type::EventType;
@@ -17,6 +18,9 @@ use crate::evidence::record::{ChainAuthority, Record};
 use crate::evidence::seal::Seal;
 use crate::hash::Hash;
 use crate::ids::{SessionId, TenantId};
+
+/// Bytes of a tool's name in [`EventsAppended::tools`].
+const TOOL_NAME_BYTES_MAX: usize = 128;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -58,6 +62,9 @@ pub struct EventsAppended {
     /// `LOG_DROP`s that the server made to fill gaps; the rest of them came from the client.
     pub filled: u64,
     pub at: DateTime<Utc>,
+    /// Calls by tool (since version 2, which an append without calls does not need).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tools: BTreeMap<String, u64>,
     /// The records on their way into the store.
     #[serde(skip)]
     pub batch: Batch,
@@ -91,7 +98,11 @@ impl EventsAppended {
     ) -> Option<Self> {
         let (first, last) = (records.first()?, records.last()?);
         let mut types = BTreeMap::new();
+        let mut tools = BTreeMap::new();
         for record in &records {
+            if let Some(tool) = tool_called(record) {
+                *tools.entry(tool).or_default() += 1;
+            }
             match types.get_mut(&record.body.event_type) {
                 Some(count) => *count += 1,
                 None => {
@@ -108,22 +119,36 @@ impl EventsAppended {
             dropped,
             filled,
             at,
+            tools,
             batch: Arc::new(records),
         })
     }
 
-    pub(super) fn log_drops(&self) -> u64 {
+    /// `LOG_DROP`s of the batch.
+    pub fn log_drops(&self) -> u64 {
         self.types.get(&EventType::LOG_DROP).copied().unwrap_or_default()
     }
 
-    pub(super) fn ends(&self) -> bool {
+    /// Whether a `SESSION_END` is among them.
+    pub fn ends(&self) -> bool {
         self.types.contains_key(&EventType::SESSION_END)
     }
 
     /// In an `sdk` session the client may bring the seal itself.
-    pub(super) fn seals(&self) -> bool {
+    pub fn seals(&self) -> bool {
         self.types.contains_key(&EventType::CHAIN_SEAL)
     }
+}
+
+/// Which tool a `TOOL_CALL` calls, for what is counted by tool. A name is cut at
+/// [`TOOL_NAME_BYTES_MAX`]: it is a label there, the evidence keeps the whole.
+fn tool_called(record: &Record) -> Option<String> {
+    if record.body.event_type != EventType::TOOL_CALL {
+        return None;
+    }
+    let mut name = canonical::text_member(&record.body.payload, "tool_name")?.into_owned();
+    name.truncate(name.floor_char_boundary(TOOL_NAME_BYTES_MAX));
+    Some(name)
 }
 
 impl From<Start> for SessionStarted {
@@ -155,6 +180,10 @@ impl DomainEvent for SessionEvent {
     }
 
     fn event_version(&self) -> String {
-        "1".to_owned()
+        match self {
+            Self::Appended(appended) if !appended.tools.is_empty() => "2",
+            Self::Started(_) | Self::Appended(_) | Self::Sealed(_) => "1",
+        }
+        .to_owned()
     }
 }

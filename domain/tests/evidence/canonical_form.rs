@@ -1,6 +1,6 @@
 //! RFC 8785 on whole documents: the samples of the RFC, the reference, and what must not matter.
 
-use domain::evidence::canonical::{canonicalize, write_string};
+use domain::evidence::canonical::{canonicalize, text_member, write_string};
 use domain::evidence::json::utf16_order;
 use proptest::prelude::*;
 
@@ -88,6 +88,18 @@ proptest! {
     fn the_canonical_form_is_the_one_of_the_reference(value in json()) {
         let reference = serde_json_canonicalizer::to_string(&value).unwrap();
         prop_assert_eq!(canonical(&value.to_string()), reference);
+    }
+
+    #[test]
+    fn a_text_at_the_top_is_found_without_reading_the_rest(
+        members in proptest::collection::btree_map(text(), json(), 0..6), absent in text()
+    ) {
+        let object = serde_json::json!(members);
+        let written = canonical(&object.to_string());
+        for key in members.keys().chain([&absent]) {
+            let found = text_member(&written, key);
+            prop_assert_eq!(found.as_deref(), object.get(key).and_then(|v| v.as_str()), "{}", key);
+        }
     }
 
     #[test]

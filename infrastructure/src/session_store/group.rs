@@ -3,11 +3,12 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use application::AggregateId;
+use application::{AggregateId, Hints};
 use cqrs_es::AggregateError;
 use domain::evidence::record::Record;
 use domain::evidence::refusal::Refusal;
 use domain::hash::Hash;
+use domain::ids::TenantId;
 use domain::session::{SessionError, SessionSealed};
 use sqlx::{Acquire, PgConnection, PgPool, Row};
 use tokio::sync::{mpsc, oneshot};
@@ -36,6 +37,7 @@ pub(super) struct Append {
     pub(super) version: i64,
     pub(super) head: HeadRow,
     pub(super) event_type: String,
+    pub(super) event_version: String,
     pub(super) payload: String,
     pub(super) metadata: String,
     pub(super) records: Arc<Vec<Record>>,
@@ -53,11 +55,19 @@ pub(super) struct Writers {
     queue: mpsc::Sender<Waiting>,
 }
 
+/// What a group is written to, and who is told.
+#[derive(Clone)]
+struct Target {
+    pool: PgPool,
+    hints: Arc<dyn Hints>,
+}
+
 impl Writers {
     /// `groups_max` statements run at a time.
-    pub(super) fn spawn(pool: &PgPool, groups_max: usize) -> Self {
+    pub(super) fn spawn(pool: &PgPool, hints: Arc<dyn Hints>, groups_max: usize) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_APPENDS_MAX);
-        tokio::spawn(run(pool.clone(), waiting, groups_max.max(1)));
+        let target = Target { pool: pool.clone(), hints };
+        tokio::spawn(run(target, waiting, groups_max.max(1)));
         Self { queue }
     }
 
@@ -72,7 +82,7 @@ impl Writers {
 
 /// While one group is written, what comes in waits for the next: the longer a statement takes, the
 /// more it carries. A second one beside it pays only when it carries enough.
-async fn run(pool: PgPool, mut waiting: mpsc::Receiver<Waiting>, groups_max: usize) {
+async fn run(target: Target, mut waiting: mpsc::Receiver<Waiting>, groups_max: usize) {
     let mut backlog = VecDeque::new();
     let mut received = Vec::with_capacity(GROUP_APPENDS_MAX);
     let mut running = JoinSet::new();
@@ -81,8 +91,8 @@ async fn run(pool: PgPool, mut waiting: mpsc::Receiver<Waiting>, groups_max: usi
         let worth_it = running.is_empty() || records >= SECOND_GROUP_RECORDS_MIN;
         if !backlog.is_empty() && worth_it && running.len() < groups_max {
             let group = next_group(&mut backlog);
-            let pool = pool.clone();
-            running.spawn(async move { flush(&pool, group).await });
+            let target = target.clone();
+            running.spawn(async move { flush(&target, group).await });
             continue;
         }
         tokio::select! {
@@ -126,10 +136,12 @@ fn next_group(backlog: &mut VecDeque<Waiting>) -> Vec<Waiting> {
     group
 }
 
-async fn flush(pool: &PgPool, group: Vec<Waiting>) {
+async fn flush(target: &Target, group: Vec<Waiting>) {
+    let pool = &target.pool;
     let appends: Vec<&Append> = group.iter().map(|w| &w.append).collect();
     match write(pool, &appends).await {
         Ok(positions) => {
+            tell(target.hints.as_ref(), &appends, &positions);
             for (waiting, position) in group.into_iter().zip(positions) {
                 let _ = waiting.answer.send(position.ok_or(AggregateError::AggregateConflict));
             }
@@ -143,7 +155,7 @@ async fn flush(pool: &PgPool, group: Vec<Waiting>) {
         // One append spoils the statement of all: each gets its own.
         Err(error) if is_one_appends_fault(&error) => {
             for waiting in group {
-                Box::pin(flush(pool, vec![waiting])).await;
+                Box::pin(flush(target, vec![waiting])).await;
             }
         }
         Err(error) => {
@@ -152,6 +164,21 @@ async fn flush(pool: &PgPool, group: Vec<Waiting>) {
                 let _ = waiting.answer.send(Err(unexpected(cause.clone())));
             }
         }
+    }
+}
+
+/// One hint a tenant, with the last of its positions.
+fn tell(hints: &dyn Hints, appends: &[&Append], positions: &[Option<i64>]) {
+    let mut heads: Vec<(TenantId, i64)> = Vec::new();
+    for (append, position) in appends.iter().zip(positions) {
+        let Some(position) = *position else { continue };
+        match heads.iter_mut().find(|(tenant, _)| *tenant == append.id.tenant) {
+            Some((_, head)) => *head = position.max(*head),
+            None => heads.push((append.id.tenant, position)),
+        }
+    }
+    for (tenant, head) in heads {
+        hints.committed(tenant, head as u64);
     }
 }
 
@@ -258,10 +285,10 @@ with cmd as materialized (
     select * from unnest(
         $1::int4[], $2::uuid[], $3::uuid[], $4::int8[], $5::text[], $6::int8[], $7::bytea[],
         $8::bool[], $9::int8[], $10::int8[], $11::timestamptz[], $12::int8[], $13::timestamptz[],
-        $14::text[], $15::text[], $16::text[], $17::text[]
+        $14::text[], $15::text[], $16::text[], $17::text[], $34::text[]
     ) as c(ord, tenant_id, session_id, version, phase, next_sequence, head_hash, has_session_end,
            total_drops, log_drops, drop_window_start, drop_window_count, last_activity,
-           evidence_class, event_type, payload, metadata)
+           evidence_class, event_type, payload, metadata, event_version)
 ), swapped as (
     update session_heads h
     set version = c.version + 1, phase = c.phase, next_sequence = c.next_sequence,
@@ -305,8 +332,8 @@ with cmd as materialized (
 ), logged as (
     insert into events (tenant_id, position, aggregate_type, aggregate_id, sequence, event_type,
                         event_version, payload, metadata)
-    select tenant_id, position, 'session', session_id::text, version + 1, event_type, '1',
-           payload::json, metadata::json
+    select tenant_id, position, 'session', session_id::text, version + 1, event_type,
+           event_version, payload::json, metadata::json
     from placed
 )
 select ord, position from placed";
@@ -351,6 +378,7 @@ async fn write_group(
         .bind(column.kids())
         .bind(column.macs())
         .bind(column.of(|r| r.received_at))
+        .bind(appends.iter().map(|a| a.event_version.as_str()).collect::<Vec<_>>())
         .fetch_all(connection)
         .await?;
     let mut positions = vec![None; appends.len()];

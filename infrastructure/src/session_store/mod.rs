@@ -11,7 +11,7 @@ mod head;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use application::{AggregateId, CommandError, Commands, Committed, Metadata};
+use application::{AggregateId, CommandError, Commands, Committed, Hints, Metadata};
 use async_trait::async_trait;
 use cqrs_es::event_sink::EventSink;
 use cqrs_es::{Aggregate, AggregateContext, AggregateError, EventEnvelope, EventStore};
@@ -35,6 +35,7 @@ pub struct SessionStore {
     heads: Cache<(TenantId, Uuid), Arc<Versioned>>,
     writers: Writers,
     evidence_keys: Arc<EvidenceKeys>,
+    hints: Arc<dyn Hints>,
 }
 
 /// A state and the number of domain events that led to it.
@@ -60,10 +61,16 @@ impl AggregateContext<Session> for SessionContext {
 type StoreError = AggregateError<SessionError>;
 
 impl SessionStore {
-    pub fn new(pool: PgPool, evidence_keys: Arc<EvidenceKeys>, writers: usize) -> Self {
+    /// `writers` groups of appends are written at a time; `hints` hears of every commit.
+    pub fn new(
+        pool: PgPool,
+        evidence_keys: Arc<EvidenceKeys>,
+        hints: Arc<dyn Hints>,
+        writers: usize,
+    ) -> Self {
         let heads = Cache::new(HEADS_CACHED_MAX);
-        let writers = Writers::spawn(&pool, writers);
-        Self { pool, heads, writers, evidence_keys }
+        let writers = Writers::spawn(&pool, hints.clone(), writers);
+        Self { pool, heads, writers, evidence_keys, hints }
     }
 
     async fn head(&self, id: &AggregateId) -> Result<Arc<Versioned>, StoreError> {
@@ -108,11 +115,14 @@ impl SessionStore {
         let head = HeadRow::of(&context.session).ok_or_else(|| unexpected("a session unborn"))?;
         let (records, seal) = match event {
             SessionEvent::Started(started) => {
-                return head::insert(&self.pool, &context.id, started, &head, &payload, &metadata)
-                    .await
-                    .map_err(|e| {
-                        if is_unique(&e) { StoreError::AggregateConflict } else { database(e) }
-                    });
+                let inserted =
+                    head::insert(&self.pool, &context.id, started, &head, &payload, &metadata)
+                        .await;
+                let position = inserted.map_err(|e| {
+                    if is_unique(&e) { StoreError::AggregateConflict } else { database(e) }
+                })?;
+                self.hints.committed(context.id.tenant, position as u64);
+                return Ok(position);
             }
             SessionEvent::Appended(appended) => (appended.batch.clone(), None),
             SessionEvent::Sealed(sealed) => (sealed_record(sealed)?, Some(sealed.as_ref())),
@@ -123,6 +133,7 @@ impl SessionStore {
             version: context.version,
             head,
             event_type: cqrs_es::DomainEvent::event_type(event),
+            event_version: cqrs_es::DomainEvent::event_version(event),
             payload,
             metadata,
             records,
@@ -131,7 +142,11 @@ impl SessionStore {
         };
         match seal {
             None => self.writers.write(append).await,
-            Some(seal) => group::write_seal(&self.pool, append, seal).await,
+            Some(seal) => {
+                let position = group::write_seal(&self.pool, append, seal).await?;
+                self.hints.committed(context.id.tenant, position as u64);
+                Ok(position)
+            }
         }
     }
 }

@@ -1,0 +1,144 @@
+//! `GET /v1/aggregations/events-over-time`: how many evidence events came when.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use projections::aggregations::{Bucket, TypeCount, Window};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::WindowBody;
+use crate::auth::Caller;
+use crate::conditional;
+use crate::extract::Params;
+use crate::min_position::{MinPosition, Source};
+use crate::problem::Problem;
+use crate::state::App;
+
+/// Up to so many hours the bucket is an hour, unless it is asked for.
+const HOURLY_HOURS_MAX: i64 = 72;
+/// Buckets of an answer.
+const BUCKETS_MAX: i64 = 1_000;
+
+const SOURCE: Source = Source::Projections(&["event_counts"]);
+
+/// What is counted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct OverTimeQuery {
+    /// Hours or days up to now: `24h` (when absent), `7d`.
+    #[param(pattern = "^[1-9][0-9]{0,3}[hd]$")]
+    window: Option<String>,
+    /// `hour` or `day`, in UTC; absent, hours up to three days, and days beyond.
+    #[param(pattern = "^(hour|day)$")]
+    bucket: Option<String>,
+    /// Events of this agent.
+    agent_id: Option<String>,
+    /// Events of this type.
+    event_type: Option<String>,
+    /// The latest buckets, at most so many.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<i64>,
+}
+
+/// Events in buckets of time.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OverTimeBody {
+    window: WindowBody,
+    /// `hour` or `day`.
+    bucket: &'static str,
+    /// Of all buckets.
+    total: i64,
+    /// Every bucket of the window, oldest first, those without events too.
+    items: Vec<BucketBody>,
+    /// The answer stands for the log up to here.
+    position: i64,
+}
+
+/// One bucket.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BucketBody {
+    start: DateTime<Utc>,
+    events: i64,
+    by_type: BTreeMap<String, i64>,
+}
+
+/// Count events over time.
+#[utoipa::path(get, path = "/v1/aggregations/events-over-time",
+    operation_id = "aggregateEventsOverTime", tag = "aggregations", params(OverTimeQuery),
+    responses(
+        (status = 200, description = "Counts by bucket and type.", body = OverTimeBody),
+        (status = 304, description = "The answer is the one of the given ETag."),
+        (status = 503, description = "`READ_MODEL_BEHIND`"),
+    ))]
+pub async fn aggregate(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    min_position: MinPosition,
+    Params(query): Params<OverTimeQuery>,
+) -> Result<Response, Problem> {
+    let (mut window, _) = super::window(&app, query.window.as_deref(), query.agent_id)?;
+    let event_type = super::name("event_type", query.event_type)?;
+    let hours = (window.until - window.since).num_hours();
+    let (bucket, name, width) = match query.bucket.as_deref() {
+        Some("hour") => (Bucket::Hour, "hour", TimeDelta::hours(1)),
+        None if hours <= HOURLY_HOURS_MAX => (Bucket::Hour, "hour", TimeDelta::hours(1)),
+        Some("day") | None => (Bucket::Day, "day", TimeDelta::days(1)),
+        Some(_) => return Err(Problem::query("bucket is hour or day")),
+    };
+    let limit = query.limit.unwrap_or(BUCKETS_MAX);
+    if !(1..=BUCKETS_MAX).contains(&limit) {
+        return Err(Problem::query(format!("limit is from 1 to {BUCKETS_MAX}")));
+    }
+    let starts = starts(&mut window, width, limit)?;
+    min_position.wait_for(&app, caller.tenant, SOURCE).await?;
+    let answer = app
+        .reads
+        .events_over_time(caller.tenant, &window, event_type.as_deref(), bucket)
+        .await?;
+    let items = filled(starts, answer.rows);
+    let body = OverTimeBody {
+        window: WindowBody { since: window.since, until: window.until },
+        bucket: name,
+        total: items.iter().map(|item| item.events).sum(),
+        items,
+        position: answer.position,
+    };
+    conditional::json(&headers, &body)
+}
+
+/// The beginnings of the window's buckets, oldest first. The window is widened to whole buckets, and
+/// cut to the latest `limit`.
+fn starts(
+    window: &mut Window,
+    width: TimeDelta,
+    limit: i64,
+) -> Result<Vec<DateTime<Utc>>, Problem> {
+    let last = window.until - TimeDelta::hours(1);
+    let last = last.duration_trunc(width).map_err(Problem::internal)?;
+    let first = window.since.duration_trunc(width).map_err(Problem::internal)?;
+    let latest = last - width * i32::try_from(limit - 1).unwrap_or(i32::MAX);
+    let first = first.max(latest);
+    window.since = first;
+    let count = (last - first).num_hours() / width.num_hours() + 1;
+    Ok((0..count).map(|n| first + width * i32::try_from(n).unwrap_or(i32::MAX)).collect())
+}
+
+fn filled(starts: Vec<DateTime<Utc>>, rows: Vec<TypeCount>) -> Vec<BucketBody> {
+    let mut buckets: BTreeMap<DateTime<Utc>, BTreeMap<String, i64>> =
+        starts.into_iter().map(|start| (start, BTreeMap::new())).collect();
+    for row in rows {
+        *buckets.entry(row.bucket).or_default().entry(row.event_type).or_default() += row.events;
+    }
+    let body = |(start, by_type): (_, BTreeMap<String, i64>)| BucketBody {
+        start,
+        events: by_type.values().sum(),
+        by_type,
+    };
+    buckets.into_iter().map(body).collect()
+}

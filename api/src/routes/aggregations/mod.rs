@@ -1,0 +1,91 @@
+//! What analysts ask, answered from read models.
+
+pub mod agents;
+pub mod events_over_time;
+pub mod sessions_by_class;
+pub mod tools;
+
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use projections::aggregations::Window;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::problem::Problem;
+use crate::state::App;
+
+/// Hours of a window: a year and a day.
+const HOURS_MAX: i64 = 366 * 24;
+const WINDOW_DEFAULT: &str = "24h";
+/// Rows of a ranking, when no number is asked for, and at most.
+const ROWS_DEFAULT: i64 = 20;
+const ROWS_MAX: i64 = 500;
+/// Characters of a name in a filter.
+const NAME_CHARS_MAX: usize = 256;
+
+/// The window that an answer is about: whole hours, the running one included.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct WindowBody {
+    since: DateTime<Utc>,
+    /// Not included.
+    until: DateTime<Utc>,
+}
+
+/// Reads `24h` or `7d`. Windows end with the running hour, so that an answer changes with the data
+/// and once an hour.
+fn window(
+    app: &App,
+    asked: Option<&str>,
+    agent_id: Option<String>,
+) -> Result<(Window, WindowBody), Problem> {
+    let hours = hours(asked.unwrap_or(WINDOW_DEFAULT)).ok_or_else(|| {
+        Problem::query("window is a number of hours or days, like 24h or 7d, up to 366d")
+    })?;
+    let agent_id = name("agent_id", agent_id)?;
+    let hour = TimeDelta::hours(1);
+    let until = app.clock.now().duration_trunc(hour).map_err(Problem::internal)? + hour;
+    let since = until - TimeDelta::hours(hours);
+    Ok((Window { since, until, agent_id }, WindowBody { since, until }))
+}
+
+fn hours(text: &str) -> Option<i64> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let plain = digits.len() <= 4 && digits.bytes().all(|b| b.is_ascii_digit());
+    let number: i64 = plain.then(|| digits.parse().ok()).flatten()?;
+    let hours = match unit {
+        "h" => number,
+        "d" => number * 24,
+        _ => return None,
+    };
+    (1..=HOURS_MAX).contains(&hours).then_some(hours)
+}
+
+fn rows(asked: Option<i64>) -> Result<i64, Problem> {
+    let rows = asked.unwrap_or(ROWS_DEFAULT);
+    let fits = (1..=ROWS_MAX).contains(&rows);
+    fits.then_some(rows).ok_or_else(|| Problem::query(format!("limit is from 1 to {ROWS_MAX}")))
+}
+
+fn name(parameter: &str, text: Option<String>) -> Result<Option<String>, Problem> {
+    let fits = |text: &String| !text.contains('\0') && text.chars().count() <= NAME_CHARS_MAX;
+    match text {
+        Some(text) if !fits(&text) => Err(Problem::query(format!(
+            "{parameter} has up to {NAME_CHARS_MAX} characters, and no NUL"
+        ))),
+        text => Ok(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_a_number_of_hours_or_days() {
+        assert_eq!(hours("24h"), Some(24));
+        assert_eq!(hours("7d"), Some(168));
+        assert_eq!(hours("366d"), Some(HOURS_MAX));
+        for text in ["", "h", "0h", "-1h", "1", "367d", "8785h", "1w", "1.5h", "99999h", "+1h", "1é"] {
+            assert_eq!(hours(text), None, "{text}");
+        }
+    }
+}

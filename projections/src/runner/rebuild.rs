@@ -1,0 +1,213 @@
+//! A read model thrown away and folded anew, while it serves.
+//!
+//! The next generation is written beside the served one. When it has caught up, one row changes, and
+//! readers see the new rows. A rebuild that dies leaves rows that nobody reads; the next one
+//! removes them.
+
+use domain::ids::TenantId;
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection, PgConnection, Postgres};
+use uuid::Uuid;
+
+use super::{Outcome, Projection, Runner, Scope};
+use crate::folds;
+
+/// First key of the advisory lock that lets one process build at a time; the second is the name's.
+const BUILD_LOCK: i32 = 0x6578_6802;
+
+/// Why nothing was rebuilt. The served rows are untouched.
+#[derive(Debug, thiserror::Error)]
+pub enum RebuildError {
+    #[error("there is no projection `{0}`: see `exhibit projections list`")]
+    Unknown(String),
+    #[error("another process rebuilds it at the moment")]
+    Running,
+    #[error("event {position} cannot be folded: {reason}")]
+    Stopped { position: i64, reason: String },
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// What a rebuild has done.
+#[derive(Debug, Clone, Copy)]
+pub struct Rebuilt {
+    pub generation: i32,
+    /// Domain events that were folded.
+    pub events: i64,
+}
+
+impl Runner {
+    /// Folds the whole log into the next generation and serves that. `told` hears how many events
+    /// are folded, and how many there are.
+    pub async fn rebuild(
+        &self,
+        name: &str,
+        mut told: impl FnMut(i64, i64),
+    ) -> Result<Rebuilt, RebuildError> {
+        let projection = folds::find(name).ok_or_else(|| RebuildError::Unknown(name.to_owned()))?;
+        // The lock is the connection's: it ends with this process, whatever happens to it.
+        let mut guard = self.pool.acquire().await?;
+        if !lock(&mut guard, name).await? {
+            return Err(RebuildError::Running);
+        }
+        let built = self.build(projection, &mut told).await;
+        unlock(guard, name).await;
+        built
+    }
+
+    async fn build(
+        &self,
+        projection: &'static dyn Projection,
+        told: &mut impl FnMut(i64, i64),
+    ) -> Result<Rebuilt, RebuildError> {
+        let name = projection.name();
+        self.clear(projection).await?;
+        let generation: i32 = sqlx::query_scalar(
+            "update projections set building = generation + 1 where name = $1 returning building",
+        )
+        .bind(name)
+        .fetch_one(&self.pool)
+        .await?;
+        let scope = Scope::Built { name: name.to_owned(), generation };
+        let mut events = 0;
+        loop {
+            for (tenant, ahead) in self.unbuilt(name, generation).await? {
+                let mut left = ahead;
+                while left > 0 {
+                    let outcome = self.follow(tenant, &scope).await?;
+                    self.insist(tenant, name, generation).await?;
+                    let now_left = self.left(tenant, name, generation).await?;
+                    events += (left - now_left).max(0);
+                    told(events, events + now_left);
+                    left = if outcome == Outcome::Done { 0 } else { now_left };
+                }
+            }
+            if self.swap(name, generation).await? {
+                break;
+            }
+        }
+        self.clear(projection).await?;
+        Ok(Rebuilt { generation, events })
+    }
+
+    /// Tenants whose log is ahead of the generation, and by how much.
+    async fn unbuilt(&self, name: &str, generation: i32) -> sqlx::Result<Vec<(TenantId, i64)>> {
+        let rows: Vec<(Uuid, i64)> = sqlx::query_as(
+            "select h.tenant_id, h.position - coalesce(g.position, 0) from tenant_heads h
+             left join projection_progress g on g.tenant_id = h.tenant_id
+                 and g.projection = $1 and g.generation = $2
+             where coalesce(g.position, 0) < h.position order by h.tenant_id",
+        )
+        .bind(name)
+        .bind(generation)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(|(tenant, ahead)| (TenantId(tenant), ahead)).collect())
+    }
+
+    async fn left(&self, tenant: TenantId, name: &str, generation: i32) -> sqlx::Result<i64> {
+        sqlx::query_scalar(
+            "select h.position - coalesce(g.position, 0) from tenant_heads h
+             left join projection_progress g on g.tenant_id = h.tenant_id
+                 and g.projection = $2 and g.generation = $3
+             where h.tenant_id = $1",
+        )
+        .bind(tenant.0)
+        .bind(name)
+        .bind(generation)
+        .fetch_one(&self.pool)
+        .await
+    }
+
+    /// A generation that cannot be finished is not served.
+    async fn insist(
+        &self,
+        tenant: TenantId,
+        name: &str,
+        generation: i32,
+    ) -> Result<(), RebuildError> {
+        let stopped: Option<(i64, String)> = sqlx::query_as(
+            "select stopped_at, coalesce(stopped_reason, '') from projection_progress
+             where tenant_id = $1 and projection = $2 and generation = $3
+               and stopped_at is not null",
+        )
+        .bind(tenant.0)
+        .bind(name)
+        .bind(generation)
+        .fetch_optional(&self.pool)
+        .await?;
+        match stopped {
+            None => Ok(()),
+            Some((position, reason)) => Err(RebuildError::Stopped { position, reason }),
+        }
+    }
+
+    /// Serves the generation, if it has come as far as the served one everywhere: a reader must not
+    /// go back. Followers wait meanwhile, for the row of the projection.
+    async fn swap(&self, name: &str, generation: i32) -> sqlx::Result<bool> {
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query("select from projections where name = $1 for update")
+            .bind(name)
+            .execute(&mut *transaction)
+            .await?;
+        let swapped = sqlx::query(
+            "update projections p set generation = $2, building = null
+             where name = $1 and not exists (
+                 select from projection_progress old
+                 left join projection_progress new on new.tenant_id = old.tenant_id
+                     and new.projection = old.projection and new.generation = $2
+                 where old.projection = $1 and old.generation = p.generation
+                   and coalesce(new.position, 0) < old.position
+             )",
+        )
+        .bind(name)
+        .bind(generation)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(swapped.rows_affected() == 1)
+    }
+
+    /// Removes the rows of every generation but the served one.
+    async fn clear(&self, projection: &dyn Projection) -> sqlx::Result<()> {
+        let served: i32 = sqlx::query_scalar(
+            "update projections set building = null where name = $1 returning generation",
+        )
+        .bind(projection.name())
+        .fetch_one(&self.pool)
+        .await?;
+        for table in projection.tables() {
+            // The names are the projections' own constants.
+            sqlx::query(&format!("delete from {table} where generation <> $1"))
+                .bind(served)
+                .execute(&self.pool)
+                .await?;
+        }
+        sqlx::query("delete from projection_progress where projection = $1 and generation <> $2")
+            .bind(projection.name())
+            .bind(served)
+            .execute(&self.pool)
+            .await
+            .map(|_| ())
+    }
+}
+
+async fn lock(connection: &mut PgConnection, name: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar("select pg_try_advisory_lock($1, hashtext($2))")
+        .bind(BUILD_LOCK)
+        .bind(name)
+        .fetch_one(connection)
+        .await
+}
+
+async fn unlock(mut guard: PoolConnection<Postgres>, name: &str) {
+    let unlocked = sqlx::query("select pg_advisory_unlock($1, hashtext($2))")
+        .bind(BUILD_LOCK)
+        .bind(name)
+        .execute(&mut *guard)
+        .await;
+    if unlocked.is_err() {
+        // A connection that may still hold the lock must not go back into the pool.
+        let _ = guard.detach().close().await;
+    }
+}
