@@ -6,6 +6,7 @@
 pub mod custody;
 pub mod evidence;
 pub mod keys;
+pub mod log_check;
 pub mod runner;
 pub mod sessions;
 mod tenant_reads;

@@ -1,0 +1,4 @@
+//! The log: its order, and the check that proves it whole.
+
+mod check;
+mod order;
