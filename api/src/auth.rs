@@ -104,9 +104,7 @@ impl Authenticator {
         }
         let now = app.clock.now();
         let key_id = match ticket {
-            Some(ticket) => {
-                app.tickets.redeem(&ticket, now).await?.map(|whose| whose.key_id)
-            }
+            Some(ticket) => app.tickets.redeem(&ticket, now).await?.map(|whose| whose.key_id),
             None => cookie(headers).and_then(|cookie| self.cookie_holder(cookie, now)),
         };
         let key_id = key_id.ok_or_else(unauthenticated)?;

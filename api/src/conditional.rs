@@ -30,6 +30,7 @@ pub fn json<T: Serialize>(request: &HeaderMap, body: &T) -> Result<Response, Pro
 /// Whether `If-None-Match` names the tag, weakly compared.
 fn holds(request: &HeaderMap, tag: &str) -> bool {
     let values = request.get_all(header::IF_NONE_MATCH).iter();
-    let mut named = values.filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')).map(str::trim);
+    let mut named =
+        values.filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')).map(str::trim);
     named.any(|named| named == "*" || named.strip_prefix("W/").unwrap_or(named) == tag)
 }

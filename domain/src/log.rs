@@ -150,9 +150,24 @@ mod tests {
     #[test]
     fn what_is_not_exactly_a_cursor_is_none() {
         for text in [
-            "", "-", "k7q2m4xd", "k7q2m4xd-", "k7q2m4x-1", "k7q2m4xdd-1", "K7q2m4xd-1", "k7q2m4x1-1",
-            "k7q2m4xd-01", "k7q2m4xd-+1", "k7q2m4xd--1", "k7q2m4xd-1 ", " k7q2m4xd-1", "k7q2m4xd-1.0",
-            "k7q2m4xd-9223372036854775808", "k7q2m4xd-99999999999999999999", "kéq2m4x-1", "k7q2m4xd-١",
+            "",
+            "-",
+            "k7q2m4xd",
+            "k7q2m4xd-",
+            "k7q2m4x-1",
+            "k7q2m4xdd-1",
+            "K7q2m4xd-1",
+            "k7q2m4x1-1",
+            "k7q2m4xd-01",
+            "k7q2m4xd-+1",
+            "k7q2m4xd--1",
+            "k7q2m4xd-1 ",
+            " k7q2m4xd-1",
+            "k7q2m4xd-1.0",
+            "k7q2m4xd-9223372036854775808",
+            "k7q2m4xd-99999999999999999999",
+            "kéq2m4x-1",
+            "k7q2m4xd-١",
         ] {
             assert_eq!(text.parse::<Cursor>(), Err(NotACursor), "{text:?}");
         }

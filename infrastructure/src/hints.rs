@@ -9,8 +9,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use application::{Hint, Hints};
-use futures::Stream;
 use domain::ids::TenantId;
+use futures::Stream;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio::sync::broadcast;
@@ -127,10 +127,8 @@ impl HintChannel {
             let reached = word.split_once(':').and_then(|(tenant, position)| {
                 Some((TenantId::parse(tenant)?, position.parse().ok()?))
             });
-            let hint = reached.map_or(Hint::LookAround, |(tenant, position)| Hint::Reached {
-                tenant,
-                position,
-            });
+            let hint = reached
+                .map_or(Hint::LookAround, |(tenant, position)| Hint::Reached { tenant, position });
             self.send(hint, true);
         }
     }

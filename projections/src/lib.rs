@@ -10,6 +10,7 @@ pub mod feed;
 pub mod folds;
 pub mod keys;
 pub mod log;
+pub mod log_check;
 pub mod runner;
 pub mod sessions;
 mod tenant_reads;

@@ -15,6 +15,20 @@ impl TestDatabase {
     /// # Panics
     /// Without the test run's PostgreSQL.
     pub async fn create() -> Self {
+        Self::copied_from("exhibit_template").await
+    }
+
+    /// A database with the same rows, once nobody is connected to this one any more.
+    ///
+    /// # Panics
+    /// When somebody stays connected.
+    #[must_use]
+    pub async fn copy(&self) -> Self {
+        let options: PgConnectOptions = self.url.parse().unwrap();
+        Self::copied_from(options.get_database().unwrap()).await
+    }
+
+    async fn copied_from(template: &str) -> Self {
         let url = std::env::var("EXHIBIT_TEST_POSTGRES")
             .expect("no PostgreSQL for tests: run them with `make test`");
         let name = format!("t_{}", SystemIds.uuid().simple());
@@ -24,7 +38,7 @@ impl TestDatabase {
         // when several tests copy at once.
         for attempt in 0.. {
             let made = connection
-                .execute(format!("create database {name} template exhibit_template").as_str())
+                .execute(format!("create database {name} template {template}").as_str())
                 .await;
             match made {
                 Ok(_) => break,

@@ -46,6 +46,8 @@ fn makes_lists_and_revokes(data: &Path, tenant: &str) -> String {
     let revoked = exhibit(data, &["key", "revoke", key_id]);
     assert!(revoked.stderr.contains(key_id) && printed(revoked).is_empty());
     assert!(state().contains("revoked"), "{}", state());
+    let checked = printed(exhibit(data, &["log", "check", "--tenant", id]));
+    assert_eq!(checked, format!("OK     {id}  3 events, 0 sessions, 0 records\n"));
     id.to_owned()
 }
 
@@ -205,7 +207,8 @@ fn every_verb_has_help() {
     for verb in ["serve", "migrate", "verify", "tenant add", "tenant list", "key add", "key list"] {
         assert!(verbs.iter().any(|known| known == verb), "{verb}: {verbs:?}");
     }
-    for verb in ["key revoke", "keys show", "keys rotate", "openapi", "demo", "bench"] {
+    for verb in ["key revoke", "keys show", "keys rotate", "log check", "openapi", "demo", "bench"]
+    {
         assert!(verbs.iter().any(|known| known == verb), "{verb}: {verbs:?}");
     }
 }
@@ -224,6 +227,9 @@ fn wrong_usage_ends_with_64_and_prints_nothing_to_standard_output() {
         &["key", "add"],
         &["key", "revoke"],
         &["keys", "rotate", "--purpose", "both"],
+        &["log"],
+        &["log", "check", "--tenant", "demo"],
+        &["log", "check", "--format", "xml"],
         &["openapi", "--nonsense"],
         &["verify"],
     ] {

@@ -46,7 +46,11 @@ fn mend(command: &mut Command) -> &mut Command {
 
 /// A database with a login of these attributes and memberships; its URL.
 async fn with_login(attributes: &str, memberships: &str) -> String {
-    let database = TestDatabase::create().await;
+    login_to(&TestDatabase::create().await, attributes, memberships).await
+}
+
+/// Makes a login; the URL that it opens the database with.
+pub async fn login_to(database: &TestDatabase, attributes: &str, memberships: &str) -> String {
     let owner = database.as_owner().await;
     let (name, user): (String, String) =
         sqlx::query_as("select current_database()::text, current_user::text")

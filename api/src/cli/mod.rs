@@ -4,6 +4,7 @@ mod bench;
 mod demo;
 mod key;
 mod keys;
+mod log;
 mod projections;
 pub mod report;
 mod serve;
@@ -15,6 +16,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use infrastructure::database::Database;
 
 use crate::config::StoreArgs;
 use crate::store::{Opener, Store, TenantTools};
@@ -52,6 +54,8 @@ enum Verb {
     Keys(keys::KeysArgs),
     /// Look at read models, and rebuild one while it serves
     Projections(projections::ProjectionsArgs),
+    /// Check that what a database holds is whole, beside a running server
+    Log(log::LogArgs),
     /// Print the OpenAPI document
     Openapi,
     /// Play a recorded agent session against a server, verify it, then tamper with it in ten ways
@@ -91,6 +95,7 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
         Verb::Key(args) => key::run(args),
         Verb::Keys(args) => keys::run(args),
         Verb::Projections(args) => projections::run(args),
+        Verb::Log(args) => return log::run(&args),
         Verb::Openapi => openapi(),
         Verb::Demo(args) => demo::run(&args),
         Verb::Bench(args) => bench::run(&args),
@@ -99,13 +104,13 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
             Ok(())
         }
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            anstream::eprintln!("exhibit: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    result.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
+}
+
+/// The last line of a command that did not do what it was asked.
+fn failed(error: &Fault) -> ExitCode {
+    anstream::eprintln!("exhibit: {error}");
+    ExitCode::FAILURE
 }
 
 /// What ends a command, for its last line.
@@ -116,33 +121,39 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
-/// Opens the store for a command, works with it, closes it; stops a private PostgreSQL that this
-/// command has started.
+/// Opens the store for a command, works with it, closes it.
 fn with_tools<F>(args: &StoreArgs, work: impl FnOnce(TenantTools) -> F) -> Outcome
 where
     F: Future<Output = Outcome>,
 {
-    let mut store = Store::open(args, Opener::Command)?;
-    let outcome = runtime()?.block_on(async {
-        let tools = TenantTools::open(&store, args).await?;
+    with_store(args, async |store: &Store| {
+        let tools = TenantTools::open(store, args).await?;
         let database = tools.database.clone();
         let outcome = work(tools).await;
-        let _ = tokio::time::timeout(crate::store::CLOSE_WAIT, database.close()).await;
+        close(&database).await;
         outcome
-    });
+    })
+}
+
+/// Works on PostgreSQL as it is found, or on a private one that is started for this command.
+fn with_store<T>(
+    args: &StoreArgs,
+    work: impl AsyncFnOnce(&Store) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let mut store = Store::open(args, Opener::Command)?;
+    let result = runtime()?.block_on(work(&store));
     if let Some(postgres) = store.postgres.take() {
         postgres.stop();
     }
-    outcome
+    result
+}
+
+async fn close(database: &Database) {
+    let _ = tokio::time::timeout(crate::store::CLOSE_WAIT, database.close()).await;
 }
 
 fn migrate(args: &StoreArgs) -> Outcome {
-    let mut store = Store::open(args, Opener::Command)?;
-    let result = runtime()?.block_on(store.migrate());
-    if let Some(postgres) = store.postgres.take() {
-        postgres.stop();
-    }
-    result?;
+    with_store(args, async |store: &Store| Ok(store.migrate().await?))?;
     println!("the schema is up to date");
     Ok(())
 }

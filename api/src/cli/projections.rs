@@ -80,7 +80,10 @@ fn style() -> Result<ProgressStyle, indicatif::style::TemplateError> {
 }
 
 fn table(lags: &[Lag]) -> String {
-    let mut table = format!("{:20} {:>10} {:>10} {:>10}  state\n", "projection", "generation", "behind", "seconds");
+    let mut table = format!(
+        "{:20} {:>10} {:>10} {:>10}  state\n",
+        "projection", "generation", "behind", "seconds"
+    );
     for lag in lags {
         let mut state = String::from("follows");
         if let Some(building) = lag.building {

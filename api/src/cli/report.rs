@@ -17,10 +17,10 @@ const AXIS_INDENT: usize = 18;
 const FINDING_INDENT: usize = 11;
 
 const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
-const GREEN: Style = AnsiColor::Green.on_default();
+pub(super) const DIM: Style = Style::new().dimmed();
+pub(super) const GREEN: Style = AnsiColor::Green.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
-const RED: Style = AnsiColor::Red.on_default();
+pub(super) const RED: Style = AnsiColor::Red.on_default();
 
 /// Writes the report. The styles are for a terminal; a stream that strips them takes them out.
 pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -198,7 +198,7 @@ fn columns(c: char) -> usize {
 }
 
 /// Characters that steer a terminal, or turn the direction of a text, are shown by their code.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         let steers = c.is_control()

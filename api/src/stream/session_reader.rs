@@ -146,8 +146,7 @@ async fn piece(
     context: &ChainContext,
     first: u64,
 ) -> sqlx::Result<Option<Piece>> {
-    let records =
-        streams.reads.page(tenant, context.session_id, first, READ_RECORDS_MAX).await?;
+    let records = streams.reads.page(tenant, context.session_id, first, READ_RECORDS_MAX).await?;
     let (mut text, mut next) = (Vec::new(), first);
     for (record, signature) in &records {
         if text.len() > WRITE_BYTES_MAX {

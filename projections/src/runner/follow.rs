@@ -44,7 +44,12 @@ struct Standing {
 /// Why a batch was undone.
 enum Failure {
     /// One projection could not fold it.
-    Fold { name: &'static str, generation: i32, after: i64, error: FoldError },
+    Fold {
+        name: &'static str,
+        generation: i32,
+        after: i64,
+        error: FoldError,
+    },
     Database(sqlx::Error),
 }
 

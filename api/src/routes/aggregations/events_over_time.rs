@@ -97,10 +97,8 @@ pub async fn aggregate(
     }
     let starts = starts(&mut window, width, limit)?;
     min_position.wait_for(&app, caller.tenant, SOURCE).await?;
-    let answer = app
-        .reads
-        .events_over_time(caller.tenant, &window, event_type.as_deref(), bucket)
-        .await?;
+    let answer =
+        app.reads.events_over_time(caller.tenant, &window, event_type.as_deref(), bucket).await?;
     let items = filled(starts, answer.rows);
     let body = OverTimeBody {
         window: WindowBody { since: window.since, until: window.until },

@@ -84,7 +84,9 @@ mod tests {
         assert_eq!(hours("24h"), Some(24));
         assert_eq!(hours("7d"), Some(168));
         assert_eq!(hours("366d"), Some(HOURS_MAX));
-        for text in ["", "h", "0h", "-1h", "1", "367d", "8785h", "1w", "1.5h", "99999h", "+1h", "1é"] {
+        for text in
+            ["", "h", "0h", "-1h", "1", "367d", "8785h", "1w", "1.5h", "99999h", "+1h", "1é"]
+        {
             assert_eq!(hours(text), None, "{text}");
         }
     }

@@ -53,7 +53,6 @@ pub async fn stream(
         Err(why) => return Ok(super::turned_away(why)),
     };
     let now = app.clock.now();
-    let reader =
-        LogReader::open(&app.streams, caller.tenant, permit, wanted, start, now).await?;
+    let reader = LogReader::open(&app.streams, caller.tenant, permit, wanted, start, now).await?;
     Ok(super::event_stream(reader.frames()))
 }

@@ -50,7 +50,6 @@ pub async fn stream(
         Ok(permit) => permit,
         Err(why) => return Ok(super::turned_away(why)),
     };
-    let reader =
-        SessionReader::open(&app.streams, caller.tenant, session, permit, start).await?;
+    let reader = SessionReader::open(&app.streams, caller.tenant, session, permit, start).await?;
     Ok(super::event_stream(reader.frames()))
 }
