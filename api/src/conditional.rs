@@ -1,4 +1,4 @@
-//! Answers that a client may hold already: ETag and 304 (RFC 9110, sections 8.8.3 and 13.1.2).
+//! Answers that a client may hold already: `ETag` and 304 (RFC 9110, sections 8.8.3 and 13.1.2).
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};

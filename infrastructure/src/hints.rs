@@ -77,9 +77,9 @@ impl HintChannel {
         let mut signals = self.signals.subscribe();
         loop {
             let mut gathered = Gathered::default();
-            gathered.take(signals.recv().await);
+            gathered.take(&signals.recv().await);
             while let Ok(signal) = signals.try_recv() {
-                gathered.take(Ok(signal));
+                gathered.take(&Ok(signal));
             }
             if let Some(payload) = gathered.payload(self.server) {
                 let sent = sqlx::query("select pg_notify($1, $2)")
@@ -162,12 +162,12 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn take(&mut self, signal: Result<Signal, RecvError>) {
+    fn take(&mut self, signal: &Result<Signal, RecvError>) {
         match signal {
             Ok(Signal { foreign: true, .. }) => {}
             Ok(Signal { hint: Hint::Reached { tenant, position }, .. }) => {
-                let head = self.heads.entry(tenant).or_default();
-                *head = position.max(*head);
+                let head = self.heads.entry(*tenant).or_default();
+                *head = (*position).max(*head);
             }
             Ok(Signal { hint: Hint::LookAround, .. }) | Err(_) => self.too_many = true,
         }
@@ -197,8 +197,8 @@ mod tests {
         TenantId(Uuid::from_u128(number))
     }
 
-    fn own(tenant: TenantId, position: u64) -> Result<Signal, RecvError> {
-        Ok(Signal { hint: Hint::Reached { tenant, position }, foreign: false })
+    fn own(tenant: TenantId, position: u64) -> Signal {
+        Signal { hint: Hint::Reached { tenant, position }, foreign: false }
     }
 
     #[tokio::test]
@@ -207,7 +207,7 @@ mod tests {
             (HintChannel::new(Uuid::from_u128(1)), HintChannel::new(Uuid::from_u128(2)));
         let mut gathered = Gathered::default();
         for signal in [own(tenant(7), 3), own(tenant(7), 9), own(tenant(7), 4)] {
-            gathered.take(signal);
+            gathered.take(&Ok(signal));
         }
         let payload = gathered.payload(here.server).unwrap();
         let (mut by_sender, mut by_other) = (here.listen(), there.listen());
@@ -221,7 +221,7 @@ mod tests {
     fn what_another_server_has_sent_is_not_sent_on() {
         let mut gathered = Gathered::default();
         let hint = Hint::Reached { tenant: tenant(1), position: 1 };
-        gathered.take(Ok(Signal { hint, foreign: true }));
+        gathered.take(&Ok(Signal { hint, foreign: true }));
         assert_eq!(gathered.payload(Uuid::nil()), None);
     }
 
@@ -229,7 +229,7 @@ mod tests {
     async fn more_tenants_than_a_notification_holds_make_everybody_look_around() {
         let mut gathered = Gathered::default();
         for number in 0..500 {
-            gathered.take(own(tenant(number), 1));
+            gathered.take(&Ok(own(tenant(number), 1)));
         }
         let payload = gathered.payload(Uuid::from_u128(1)).unwrap();
         assert!(payload.len() <= PAYLOAD_BYTES_MAX);

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::database::TestDatabase;
 use crate::exhibit;
+use crate::stream::EventStream;
 
 /// What the server answered.
 #[derive(Debug, Clone)]
@@ -207,6 +208,48 @@ impl TestApp {
         send(self.request(Method::POST, path).json(body)).await
     }
 
+    /// Opens a stream of the tenant's log: a query, or nothing.
+    pub async fn stream(&self, query: &str) -> EventStream {
+        EventStream::open(self.request(Method::GET, &format!("/v1/stream{query}"))).await
+    }
+
+    /// The same, going on from a cursor as a browser does.
+    pub async fn resume_stream(&self, cursor: &str) -> EventStream {
+        let request = self.request(Method::GET, "/v1/stream").header("last-event-id", cursor);
+        EventStream::open(request).await
+    }
+
+    /// The cursor at the head of the log.
+    ///
+    /// # Panics
+    /// When no stream says so.
+    pub async fn head(&self) -> String {
+        self.stream("").await.expect("ready").await.id.unwrap()
+    }
+
+    /// Waits until the read models have folded everything that is committed.
+    ///
+    /// # Panics
+    /// When they do not.
+    pub async fn settle(&self) {
+        for _ in 0..500 {
+            let metrics = self.get("/metrics").await.expect(200).text;
+            let mut lags =
+                metrics.lines().filter(|l| l.starts_with("exhibit_projection_lag_events{"));
+            if lags.all(|line| line.ends_with(" 0")) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("the read models do not catch up: {}", self.get("/ready").await.text);
+    }
+
+    /// The same server for another key.
+    #[must_use]
+    pub fn as_key(&self, key: &str) -> Caller<'_> {
+        Caller { app: self, key: key.to_owned() }
+    }
+
     /// Starts a strict `server` session.
     pub async fn start_session(&self) -> Uuid {
         self.start_session_with(json!({})).await
@@ -278,6 +321,39 @@ impl TestApp {
     }
 }
 
+/// Somebody with a key of their own.
+pub struct Caller<'a> {
+    app: &'a TestApp,
+    key: String,
+}
+
+impl Caller<'_> {
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.app.bare_request(method, path).bearer_auth(&self.key)
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        send(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        send(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub async fn stream(&self, query: &str) -> EventStream {
+        EventStream::open(self.request(Method::GET, &format!("/v1/stream{query}"))).await
+    }
+
+    /// Starts a session; its position in the log.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn start_session(&self) -> u64 {
+        let answer = self.post("/v1/sessions", &json!({ "agent_id": "other-agent" })).await;
+        answer.expect(201).body["position"].as_u64().unwrap()
+    }
+}
+
 /// Sends a request and reads its answer.
 ///
 /// # Panics
@@ -290,7 +366,9 @@ pub async fn send(request: RequestBuilder) -> Answer {
 pub async fn try_send(request: RequestBuilder) -> reqwest::Result<Answer> {
     let response = request.send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let text = response.text().await?;
+    // A stream does not end: tests that read one use `EventStream`.
+    let is_stream = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+    let text = if is_stream { String::new() } else { response.text().await? };
     let body = serde_json::from_str(&text).unwrap_or_default();
     Ok(Answer { status, headers, text, body })
 }

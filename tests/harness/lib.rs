@@ -6,9 +6,11 @@
 mod app;
 mod database;
 pub mod events;
+mod stream;
 
-pub use app::{Answer, TestApp, send, try_send};
+pub use app::{Answer, Caller, TestApp, send, try_send};
 pub use database::TestDatabase;
+pub use stream::{EventStream, Frame, position};
 
 /// Every scope but `admin`.
 pub const ALL_SCOPES: &str = "ingest:write,evidence:read,evidence:write,evidence:export,\

@@ -36,13 +36,21 @@ fn case(operation: &str, names: Names<'_>) -> Case {
     use Foreign::{Everything, Hidden, OwnAlone};
     let Names { session, tenant, .. } = names;
     match operation {
-        "getSession" | "listEvents" | "getCertificate" => Case("", None, Hidden),
+        "getSession" | "listEvents" | "getCertificate" | "streamSession" => Case("", None, Hidden),
         "exportSession" => Case("?format=jsonl&purpose=walk", None, Hidden),
         "sealSession" => Case("", Some(json!({ "incomplete": true })), Hidden),
         "verify" => Case("", Some(json!({ "session_id": session })), Hidden),
         "appendEvents" => Case("", Some(events::session_start(session)), Hidden),
         "startSession" => Case("", Some(json!({ "agent_id": "walker" })), OwnAlone),
-        "listSessions" | "listSealKeys" => Case("", None, OwnAlone),
+        "listSessions"
+        | "listSealKeys"
+        | "streamLog"
+        | "listHistory"
+        | "aggregateEventsOverTime"
+        | "aggregateTools"
+        | "aggregateAgents"
+        | "aggregateSessionsByClass" => Case("", None, OwnAlone),
+        "createStreamTicket" => Case("", Some(json!({})), OwnAlone),
         "createTenant" => Case("", Some(json!({ "name": "walked" })), Everything),
         "createKey" => {
             let body = json!({ "tenant": tenant, "label": "walked", "scopes": ["evidence:read"] });

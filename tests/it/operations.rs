@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 /// Operations that need no key, and no others.
-pub const OPEN: [&str; 3] = ["health", "jwks", "ready"];
+pub const OPEN: [&str; 4] = ["health", "jwks", "metrics", "ready"];
 
 /// One operation.
 #[derive(Debug, Clone)]

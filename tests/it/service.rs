@@ -26,8 +26,9 @@ async fn a_server_that_serves_is_healthy_and_ready() {
     let health = ask(&app, "/health").await.expect(200);
     assert_eq!(health.body, json!({ "status": "ok", "version": "0.1.0" }));
     let ready = ask(&app, "/ready").await.expect(200).body;
-    let expected =
-        json!([{ "name": "database", "ready": true }, { "name": "signer", "ready": true }]);
+    let expected = json!(
+        ["database", "signer", "projections"].map(|name| json!({ "name": name, "ready": true }))
+    );
     assert_eq!(ready, json!({ "ready": true, "checks": expected }));
 }
 

@@ -1,5 +1,6 @@
 //! `exhibit projections`: looks at read models, and folds one anew while it serves.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -92,8 +93,10 @@ fn table(lags: &[Lag]) -> String {
         if let Some(stopped) = lag.stopped.first() {
             state = format!("stopped before event {}: {}", stopped.position, stopped.reason);
         }
-        table += &format!(
-            "{:20} {:>10} {:>10} {:>10.1}  {state}\n",
+        // Writing to a String does not fail.
+        let _ = writeln!(
+            table,
+            "{:20} {:>10} {:>10} {:>10.1}  {state}",
             lag.projection, lag.generation, lag.events, lag.seconds
         );
     }

@@ -12,7 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::problem::Problem;
 use crate::state::App;
 
-/// OpenMetrics 1.0, which Prometheus asks for.
+/// `OpenMetrics` 1.0, which Prometheus asks for.
 const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -57,8 +57,7 @@ fn value_end(text: &str) -> Option<usize> {
             b'"' => quoted = !quoted,
             _ if quoted => {}
             b'{' | b'[' => depth += 1,
-            b',' | b':' if depth == 0 => return Some(at),
-            b'}' | b']' if depth == 0 => return Some(at),
+            b',' | b':' | b'}' | b']' if depth == 0 => return Some(at),
             b'}' | b']' => depth -= 1,
             _ => {}
         }

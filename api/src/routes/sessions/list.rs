@@ -1,7 +1,8 @@
 //! `GET /v1/sessions`: the tenant's sessions, the latest first.
 
-use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use chrono::{DateTime, Utc};
 use domain::evidence::class::EvidenceClass;
 use projections::sessions::{SessionFilter, SessionMark};
@@ -11,7 +12,9 @@ use uuid::Uuid;
 
 use super::view::SessionView;
 use crate::auth::Caller;
+use crate::conditional;
 use crate::extract::Params;
+use crate::min_position::{MinPosition, Source};
 use crate::problem::Problem;
 use crate::state::App;
 
@@ -55,13 +58,20 @@ struct Mark {
 /// List sessions.
 #[utoipa::path(get, path = "/v1/sessions", operation_id = "listSessions", tag = "sessions",
     params(ListQuery),
-    responses((status = 200, description = "A page of sessions.", body = SessionPage)))]
+    responses(
+        (status = 200, description = "A page of sessions.", body = SessionPage),
+        (status = 304, description = "The page is the one of the given ETag."),
+        (status = 503, description = "`READ_MODEL_BEHIND`"),
+    ))]
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
+    headers: HeaderMap,
+    min_position: MinPosition,
     Params(query): Params<ListQuery>,
-) -> Result<Json<SessionPage>, Problem> {
+) -> Result<Response, Problem> {
     let limit = app.limits.page(query.limit)?;
+    min_position.wait_for(&app, caller.tenant, Source::Log).await?;
     let list = format!("sessions:{}", caller.tenant);
     let after = query.cursor.as_deref().map(|c| app.cursors.open::<Mark>(&list, c)).transpose()?;
     let after = after.map(|mark| SessionMark { started_at: mark.at, session_id: mark.id });
@@ -75,7 +85,7 @@ pub async fn list(
     let end = end.map(|row| Mark { at: row.started_at, id: row.session_id });
     let next_cursor = end.map(|mark| app.cursors.seal(&list, &mark)).transpose()?;
     let items = rows.into_iter().map(|row| SessionView::of(row, now, idle_max)).collect();
-    Ok(Json(SessionPage { items, next_cursor }))
+    conditional::json(&headers, &SessionPage { items, next_cursor })
 }
 
 impl ListQuery {

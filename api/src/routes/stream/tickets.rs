@@ -41,8 +41,8 @@ pub struct TicketBody {
 
 /// Get a ticket.
 ///
-/// A ticket opens one stream within 60 s. With `cookie`, the answer sets an HttpOnly, Secure,
-/// SameSite=Strict cookie that opens streams, and nothing else, for 12 h.
+/// A ticket opens one stream within 60 s. With `cookie`, the answer sets a cookie
+/// (`HttpOnly`, `Secure`, `SameSite=Strict`) that opens streams, and nothing else, for 12 h.
 #[utoipa::path(post, path = "/v1/stream-tickets", operation_id = "createStreamTicket",
     tag = "streams", request_body = Option<TicketRequest>,
     responses((status = 201, description = "Leave to stream.", body = TicketBody)))]

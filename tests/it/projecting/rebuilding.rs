@@ -1,0 +1,150 @@
+//! A read model is thrown away and folded anew, while it serves.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+use tests::{TestApp, events};
+
+use super::{names, rows};
+
+/// Sessions of several agents, tools and states, of two tenants.
+async fn some_work(app: &TestApp) {
+    for agent in ["ada", "bob", "eve"] {
+        let session = app.start_session_with(json!({ "agent_id": agent, "tags": ["t"] })).await;
+        let _ = app.append(session, &events::whole_session(session)).await.expect(201);
+        if agent != "eve" {
+            let _ = app.seal(session).await.expect(201);
+        }
+    }
+    let drops = app.start_session_with(json!({ "mode": "permissive" })).await;
+    let _ = app.append(drops, &[events::session_start(drops)]).await.expect(201);
+    let _ = app.append(drops, &events::tool_calls(drops, 3, 4)).await.expect(202);
+    app.start_session_with(json!({ "chain_authority": "sdk" })).await;
+    let tenant = app.make_tenant("other");
+    let other = app.as_key(&app.make_key(&tenant, tests::ALL_SCOPES));
+    other.start_session().await;
+    let revoked = app.make_key(&tenant, "evidence:read");
+    assert!(app.cli(&["key", "revoke", &revoked[4..12]]).status.success());
+}
+
+#[tokio::test]
+async fn every_read_model_folded_anew_is_row_for_row_what_it_was() {
+    let app = TestApp::start().await;
+    some_work(&app).await;
+    app.settle().await;
+    let owner = app.database.as_ref().unwrap().as_owner().await;
+    let before = rows(&owner).await;
+    assert!(before.values().all(|rows| !rows.is_empty()), "{before:?}");
+    for name in names() {
+        let rebuilt = app.cli(&["projections", "rebuild", name]);
+        let told = String::from_utf8(rebuilt.stdout).unwrap();
+        assert!(rebuilt.status.success(), "{}", String::from_utf8_lossy(&rebuilt.stderr));
+        assert!(told.starts_with(&format!("{name}: generation 2 is served")), "{told}");
+    }
+    assert_eq!(rows(&owner).await, before);
+    for (_, table) in super::TABLES {
+        let old = format!("select count(*) from {table} where generation = 1");
+        let old: i64 = sqlx::query_scalar(&old).fetch_one(&owner).await.unwrap();
+        assert_eq!(old, 0, "{table}: the old rows are gone");
+    }
+    let _ = app.get("/v1/sessions").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_and_writes_go_on_while_read_models_are_rebuilt() {
+    let app = Arc::new(TestApp::start().await);
+    some_work(&app).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = {
+        let (app, stop) = (app.clone(), stop.clone());
+        tokio::spawn(async move {
+            let session = app.start_session().await;
+            let mut number = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let events = events::tool_calls(session, number, 3);
+                let _ = app.append(session, &events).await.expect(201);
+                number += 3;
+            }
+            number
+        })
+    };
+    let reader = {
+        let (app, stop) = (app.clone(), stop.clone());
+        tokio::spawn(async move {
+            let (mut calls, mut position, mut reads) = (0, 0, 0);
+            while !stop.load(Ordering::Relaxed) {
+                let tools = app.get("/v1/aggregations/tools").await.expect(200).body;
+                let now = tools["items"][0]["calls"].as_i64().unwrap_or_default();
+                let stands = tools["position"].as_i64().unwrap();
+                assert!(now >= calls && stands >= position, "a swap must not go back: {tools}");
+                (calls, position, reads) = (now, stands, reads + 1);
+            }
+            reads
+        })
+    };
+    for _ in 0..2 {
+        for name in names() {
+            let cli = app.clone();
+            let rebuilt =
+                tokio::task::spawn_blocking(move || cli.cli(&["projections", "rebuild", name]));
+            let rebuilt = rebuilt.await.unwrap();
+            assert!(rebuilt.status.success(), "{}", String::from_utf8_lossy(&rebuilt.stderr));
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    let (written, reads) = (writer.await.unwrap(), reader.await.unwrap());
+    assert!(written > 30 && reads > 10, "{written} written, {reads} reads");
+    app.settle().await;
+    let owner = app.database.as_ref().unwrap().as_owner().await;
+    let swapped = rows(&owner).await;
+    for name in names() {
+        assert!(app.cli(&["projections", "rebuild", name]).status.success());
+    }
+    assert_eq!(rows(&owner).await, swapped, "what was swapped in is what a quiet rebuild makes");
+}
+
+#[tokio::test]
+async fn a_read_model_is_rebuilt_without_a_server_too() {
+    let mut app = TestApp::start().await;
+    some_work(&app).await;
+    app.settle().await;
+    app.stop();
+    let owner = app.database.as_ref().unwrap().as_owner().await;
+    let before = rows(&owner).await;
+    assert!(app.cli(&["projections", "rebuild", "sessions"]).status.success());
+    assert_eq!(rows(&owner).await, before);
+}
+
+#[tokio::test]
+async fn what_a_rebuild_that_died_has_left_is_read_by_nobody_and_removed_by_the_next() {
+    let app = TestApp::start().await;
+    some_work(&app).await;
+    app.settle().await;
+    let owner = app.database.as_ref().unwrap().as_owner().await;
+    let before = rows(&owner).await;
+    sqlx::raw_sql(
+        "update projections set building = 2 where name = 'tool_usage';
+         insert into tool_usage select tenant_id, 2, hour, agent_id, tool_name, 999
+         from tool_usage;
+         insert into projection_progress (tenant_id, projection, generation, position)
+         select tenant_id, 'tool_usage', 2, 3 from tenant_heads",
+    )
+    .execute(&owner)
+    .await
+    .unwrap();
+    assert_eq!(rows(&owner).await, before);
+    let listed = String::from_utf8(app.cli(&["projections", "list"]).stdout).unwrap();
+    assert!(listed.contains("generation 2 is being built"), "{listed}");
+    assert!(app.cli(&["projections", "rebuild", "tool_usage"]).status.success());
+    assert_eq!(rows(&owner).await, before);
+}
+
+#[tokio::test]
+async fn a_name_that_no_read_model_has_is_refused() {
+    let app = TestApp::start().await;
+    let refused = app.cli(&["projections", "rebuild", "nothing"]);
+    assert!(!refused.status.success());
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains("no projection `nothing`"), "{told}");
+}
