@@ -12,13 +12,13 @@ mod follow;
 mod lag;
 mod rebuild;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::pin::pin;
 use std::time::Duration;
 
 use application::Hint;
 use domain::ids::TenantId;
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -86,6 +86,28 @@ impl FoldError {
     }
 }
 
+/// Where there may be something to follow.
+#[derive(Default)]
+struct Due {
+    tenants: HashSet<TenantId>,
+    everywhere: bool,
+}
+
+impl Due {
+    fn everywhere() -> Self {
+        Self { everywhere: true, ..Self::default() }
+    }
+
+    fn hear(&mut self, hint: Hint) {
+        match hint {
+            Hint::Reached { tenant, .. } => {
+                self.tenants.insert(tenant);
+            }
+            Hint::LookAround => self.everywhere = true,
+        }
+    }
+}
+
 /// Follows all logs for all projections.
 #[derive(Debug, Clone)]
 pub struct Runner {
@@ -104,25 +126,36 @@ impl Runner {
         if let Err(error) = self.try_stopped_again().await {
             tracing::warn!(cause = %error, "stopped projections were not tried again");
         }
+        let mut due = Due::everywhere();
+        let mut looked = Instant::now();
         while !*stop.borrow() {
             let began = Instant::now();
-            if let Err(error) = self.round(&stop).await {
+            if let Err(error) = self.round(&due, &stop).await {
                 tracing::warn!(cause = %error, "following the log failed");
                 tokio::time::sleep(REST).await;
             }
+            if due.everywhere {
+                looked = began;
+            }
+            due = Due::default();
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return,
-                _ = hints.next() => {}
-                () = tokio::time::sleep(LOOK_AROUND) => {}
+                Some(hint) = hints.next() => due.hear(hint),
+                () = tokio::time::sleep_until(looked + LOOK_AROUND) => {}
             }
             tokio::time::sleep_until(began + ROUND).await;
+            while let Some(Some(hint)) = hints.next().now_or_never() {
+                due.hear(hint);
+            }
+            // Hints may be lost, however many there are.
+            due.everywhere |= looked.elapsed() >= LOOK_AROUND;
         }
     }
 
     /// Follows every log that is ahead of a projection, in turns.
-    async fn round(&self, stop: &watch::Receiver<bool>) -> sqlx::Result<()> {
-        let mut tenants: VecDeque<TenantId> = self.behind().await?.into();
+    async fn round(&self, due: &Due, stop: &watch::Receiver<bool>) -> sqlx::Result<()> {
+        let mut tenants: VecDeque<TenantId> = self.behind(due).await?.into();
         while let Some(tenant) = tenants.pop_front() {
             if *stop.borrow() {
                 return Ok(());
@@ -137,11 +170,12 @@ impl Runner {
         Ok(())
     }
 
-    /// Tenants whose log is ahead of a projection that has not stopped.
-    async fn behind(&self) -> sqlx::Result<Vec<TenantId>> {
+    /// Tenants whose log is ahead of a projection that has not stopped, among those that are due.
+    async fn behind(&self, due: &Due) -> sqlx::Result<Vec<TenantId>> {
+        let named: Vec<Uuid> = due.tenants.iter().map(|tenant| tenant.0).collect();
         let tenants: Vec<Uuid> = sqlx::query_scalar(
             "select h.tenant_id from tenant_heads h
-             where exists (
+             where ($2 or h.tenant_id = any($3)) and exists (
                  select from projections p
                  left join projection_progress g on g.tenant_id = h.tenant_id
                      and g.projection = p.name and g.generation = p.generation
@@ -149,6 +183,8 @@ impl Runner {
              ) limit $1",
         )
         .bind(TENANTS_MAX)
+        .bind(due.everywhere)
+        .bind(named)
         .fetch_all(&self.pool)
         .await?;
         Ok(tenants.into_iter().map(TenantId).collect())
