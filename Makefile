@@ -27,10 +27,11 @@ check: ## Formatting, lints, the committed contract, dependency arrows
 	cargo build --workspace --bins --tests
 	target/debug/with-postgres cargo nextest run --package tests -E 'test(contract) + test(architecture)'
 
-check-api: ## schemathesis against a running server: no 5xx, no undocumented status
+check-api: ## schemathesis against a running server; other people's stream clients, cut off
 	@$(TOOLS) check-api
 	cargo build --workspace --bins --tests
 	target/debug/with-postgres tests/schemathesis.sh
+	tests/clients/run.sh
 
 bench: ## The numbers of the README, in one run
 	@$(TOOLS) test

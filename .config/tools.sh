@@ -5,11 +5,12 @@ cd "$(dirname "$0")/.."
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
-apt_install() { # package, and a command or path that shows it is there
+apt_install() { # package, a command or path that shows it is there, further options of apt-get
     if command -v "$2" >/dev/null 2>&1 || [ -e "$2" ]; then return; fi
     echo "installing $1"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$1" >/dev/null 2>&1 ||
-        { as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$1" >/dev/null; }
+    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${@:3}" "$1")
+    as_root "${install[@]}" >/dev/null 2>&1 ||
+        { as_root apt-get update -qq && as_root "${install[@]}" >/dev/null; }
 }
 
 postgres() {
@@ -44,11 +45,37 @@ python_tools() {
     target/venv/bin/pip install --quiet 'schemathesis==4.*'
 }
 
+# apt starts the services that it installs, unless a policy of the machine says no: ours, for the moment.
+without_starting() (
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap 'as_root rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod 755 "$policy"
+    fi
+    "$@"
+)
+
+stream_clients() {
+    apt_install nodejs node
+    apt_install npm npm
+    apt_install chromium chromium --no-install-recommends
+    without_starting apt_install nginx /usr/sbin/nginx --no-install-recommends
+    if ! cmp -s tests/clients/package-lock.json target/clients/installed; then
+        echo "installing the stream clients of npm"
+        mkdir -p target/clients
+        cp tests/clients/package.json tests/clients/package-lock.json target/clients/
+        (cd target/clients && npm ci --ignore-scripts --silent)
+        cp tests/clients/package-lock.json target/clients/installed
+    fi
+    target/venv/bin/pip install --quiet --requirement tests/clients/requirements.txt
+}
+
 rust
 postgres
 case "${1:-run}" in
     run) ;;
     test) nextest; apt_install openssl openssl; apt_install python3 python3 ;;
-    check-api) python_tools ;;
+    check-api) python_tools; stream_clients ;;
     audit) deny ;;
 esac
