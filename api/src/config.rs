@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 
@@ -22,7 +23,7 @@ pub struct StoreArgs {
     #[arg(long, env = "EXHIBIT_POSTGRES_BIN", value_name = "DIR")]
     pub postgres_bin: Option<PathBuf>,
     /// Refuse to start with missing migrations instead of applying them
-    #[arg(long, env = "EXHIBIT_NO_MIGRATE")]
+    #[arg(long, env = "EXHIBIT_NO_MIGRATE", value_parser = BoolishValueParser::new())]
     pub no_migrate: bool,
     /// development makes keys and a demo tenant by itself; production refuses what is unsafe
     #[arg(long, env = "EXHIBIT_ENV", default_value = "development", value_name = "NAME")]
@@ -31,7 +32,7 @@ pub struct StoreArgs {
     #[arg(long, env = "EXHIBIT_MASTER_SECRET", value_name = "HEX", hide_env_values = true)]
     pub master_secret: Option<SecretString>,
     /// Let production use seal and evidence keys in files of the data folder
-    #[arg(long, env = "EXHIBIT_ALLOW_LOCAL_KEYS")]
+    #[arg(long, env = "EXHIBIT_ALLOW_LOCAL_KEYS", value_parser = BoolishValueParser::new())]
     pub allow_local_keys: bool,
 }
 
@@ -44,7 +45,8 @@ pub struct ServeArgs {
     #[arg(long, env = "EXHIBIT_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub listen: SocketAddr,
     /// A proxy before the server terminates TLS (production asks for it)
-    #[arg(long, env = "EXHIBIT_TLS_TERMINATED_BY_PROXY")]
+    #[arg(long, env = "EXHIBIT_TLS_TERMINATED_BY_PROXY",
+          value_parser = BoolishValueParser::new())]
     pub tls_terminated_by_proxy: bool,
     /// Identity that seals name; made once for a database when absent
     #[arg(long, env = "EXHIBIT_SERVICE_ID", value_name = "NAME")]

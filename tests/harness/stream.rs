@@ -33,8 +33,9 @@ impl Frame {
         self.event.is_none() && self.data.is_some()
     }
 
+    /// A checkpoint comes without data, and once more with a name for readers who need one.
     pub fn is_checkpoint(&self) -> bool {
-        self.id.is_some() && self.event.is_none() && self.data.is_none()
+        self.id.is_some() && (self.is("checkpoint") || self.event.is_none() && self.data.is_none())
     }
 
     /// A member of the data.

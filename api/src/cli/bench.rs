@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use application::Ids;
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use infrastructure::system::SystemIds;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,22 +25,22 @@ pub(super) struct BenchArgs {
     #[arg(long, env = "EXHIBIT_KEY", hide_env_values = true)]
     key: String,
     /// Connections, each with a session of its own
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, env = "EXHIBIT_BENCH_CLIENTS", default_value_t = 16)]
     clients: usize,
     /// Events of a request
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, env = "EXHIBIT_BENCH_BATCH", default_value_t = 100)]
     batch: usize,
     /// How long to load
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, env = "EXHIBIT_BENCH_SECONDS", default_value_t = 5)]
     seconds: u64,
     /// Stop after so many events, when that comes first
-    #[arg(long, default_value_t = u64::MAX, hide_default_value = true)]
+    #[arg(long, env = "EXHIBIT_BENCH_EVENTS", default_value_t = u64::MAX, hide_default_value = true)]
     events: u64,
     /// Go on with this session (one client)
-    #[arg(long)]
+    #[arg(long, env = "EXHIBIT_BENCH_SESSION")]
     session: Option<String>,
     /// Print one JSON document instead of a line for people
-    #[arg(long)]
+    #[arg(long, env = "EXHIBIT_BENCH_JSON", value_parser = BoolishValueParser::new())]
     json: bool,
 }
 

@@ -26,7 +26,7 @@ pub(super) struct DemoArgs {
     #[arg(long, env = "EXHIBIT_KEY", hide_env_values = true)]
     key: Option<String>,
     /// Folder for the export, the seal, the keys and the tampered copies
-    #[arg(long, default_value = "exhibit-demo", value_name = "DIR")]
+    #[arg(long, env = "EXHIBIT_DEMO_OUT", default_value = "exhibit-demo", value_name = "DIR")]
     out: PathBuf,
 }
 

@@ -39,19 +39,19 @@ enum KeyVerb {
 #[derive(Debug, Args)]
 struct AddArgs {
     /// The tenant's name or id
-    #[arg(long)]
+    #[arg(long, env = "EXHIBIT_TENANT")]
     tenant: String,
     /// What the key may do, e.g. ingest:write,evidence:read
-    #[arg(long, value_delimiter = ',', required = true, value_parser = scope)]
+    #[arg(long, env = "EXHIBIT_SCOPES", value_delimiter = ',', required = true, value_parser = scope)]
     scopes: Vec<Scope>,
     /// For people
-    #[arg(long, default_value = "")]
+    #[arg(long, env = "EXHIBIT_LABEL", default_value = "")]
     label: String,
     /// How long it is good for, e.g. 90d, 12h, 30m, 45s; for ever when absent
-    #[arg(long, value_parser = duration)]
+    #[arg(long, env = "EXHIBIT_EXPIRES", value_parser = duration)]
     expires: Option<TimeDelta>,
     /// CIDR blocks that it may be shown from
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, env = "EXHIBIT_IP_ALLOW", value_delimiter = ',')]
     ip_allow: Vec<IpNet>,
     #[command(flatten)]
     store: StoreArgs,

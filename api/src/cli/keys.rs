@@ -23,7 +23,7 @@ enum KeysVerb {
     /// Retire the current key and let a new one sign; what was signed stays valid
     Rotate {
         /// Which key
-        #[arg(long, default_value = "seal")]
+        #[arg(long, env = "EXHIBIT_PURPOSE", default_value = "seal")]
         purpose: Purpose,
         #[command(flatten)]
         store: StoreArgs,

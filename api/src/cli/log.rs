@@ -37,10 +37,10 @@ enum LogVerb {
 #[derive(Debug, Args)]
 struct CheckArgs {
     /// Check this tenant alone
-    #[arg(long, value_name = "ID", value_parser = tenant)]
+    #[arg(long, env = "EXHIBIT_TENANT", value_name = "ID", value_parser = tenant)]
     tenant: Option<TenantId>,
     /// text for people, json for programs: one document on standard output
-    #[arg(long, default_value = "text")]
+    #[arg(long, env = "EXHIBIT_FORMAT", default_value = "text")]
     format: LogFormat,
     #[command(flatten)]
     store: StoreArgs,

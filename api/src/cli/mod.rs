@@ -162,3 +162,32 @@ fn openapi() -> Outcome {
     println!("{}", crate::routes::document().to_pretty_json()?);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory};
+
+    use super::Cli;
+
+    fn assert_variables(command: &Command) {
+        for arg in command.get_arguments() {
+            let Some(flag) = arg.get_long().filter(|f| !["help", "version"].contains(f)) else {
+                continue;
+            };
+            let variable = arg.get_env().and_then(|name| name.to_str()).unwrap_or_default();
+            let named = variable.starts_with("EXHIBIT_");
+            assert!(named, "{} --{flag} has no variable", command.get_name());
+        }
+        command.get_subcommands().for_each(assert_variables);
+    }
+
+    #[test]
+    fn every_flag_has_a_variable() {
+        assert_variables(&Cli::command());
+    }
+
+    #[test]
+    fn the_command_line_is_one_that_clap_takes() {
+        Cli::command().debug_assert();
+    }
+}

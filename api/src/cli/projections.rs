@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use projections::runner::{Lag, Runner};
 use serde_json::json;
@@ -29,9 +29,9 @@ enum Verb {
 struct ListArgs {
     #[command(flatten)]
     store: StoreArgs,
-    /// Print one JSON document instead of a table for people
-    #[arg(long)]
-    json: bool,
+    /// text for people, json for programs: one document on standard output
+    #[arg(long, env = "EXHIBIT_FORMAT", default_value = "text")]
+    format: ListFormat,
 }
 
 #[derive(Debug, Args)]
@@ -42,11 +42,17 @@ struct RebuildArgs {
     store: StoreArgs,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ListFormat {
+    Text,
+    Json,
+}
+
 pub(super) fn run(args: ProjectionsArgs) -> Outcome {
     match args.verb {
-        Verb::List(ListArgs { store, json }) => super::with_tools(&store, async move |tools| {
+        Verb::List(ListArgs { store, format }) => super::with_tools(&store, async move |tools| {
             let lags = Runner::new(tools.database.server.clone()).lag().await?;
-            if json {
+            if format == ListFormat::Json {
                 println!("{}", document(&lags));
             } else {
                 print!("{}", table(&lags));

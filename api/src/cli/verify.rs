@@ -1,4 +1,4 @@
-//! `exhibit verify`: the offline verifier. Needs no server, no network, no settings.
+//! `exhibit verify`: the offline verifier. Needs no server and no network.
 
 use std::fs::File;
 use std::io::{BufReader, IsTerminal, Read, Write};
@@ -20,13 +20,13 @@ pub(super) struct VerifyArgs {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Public keys that you trust, as a JWK set that did not come with the evidence
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "EXHIBIT_JWKS", value_name = "FILE")]
     jwks: Option<PathBuf>,
     /// Hash that the last record must have, as you noted it earlier
-    #[arg(long, value_name = "HASH", value_parser = head)]
+    #[arg(long, env = "EXHIBIT_EXPECT_HEAD", value_name = "HASH", value_parser = head)]
     expect_head: Option<Hash>,
     /// text for people, json for programs: one document on standard output
-    #[arg(long, default_value = "text")]
+    #[arg(long, env = "EXHIBIT_FORMAT", default_value = "text")]
     format: ReportFormat,
 }
 

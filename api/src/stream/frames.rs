@@ -15,8 +15,8 @@ const RETRY_MS: u64 = 3_000;
 /// Readers of a server that ends come back spread over this time.
 const SPREAD_MS: std::ops::Range<u64> = 500..5_000;
 
-/// The first frame. Without an id before a reset: a reader that is cut off between the two must
-/// come back with its old cursor, to be reset once more.
+/// The first frame. Before a reset its id is no new cursor: a reader that is cut off between the two
+/// must come back with its old one, to be reset once more.
 pub(super) fn ready(id: Option<&str>, data: &serde_json::Value) -> String {
     let mut frame = format!("retry: {RETRY_MS}\n");
     if let Some(id) = id {
@@ -32,8 +32,11 @@ pub(super) fn item(cursor: Cursor, body: &ItemBody) -> Result<String, serde_json
 }
 
 /// Moves the reader's cursor and shows nothing.
+///
+/// Twice: the npm libraries `eventsource` and `eventsource-client` pass over the id of a frame without
+/// data, which the specification does not; a name that nobody listens to reaches no `onmessage`.
 pub(super) fn checkpoint(id: &str) -> String {
-    format!("id: {id}\n\n")
+    format!("id: {id}\n\nid: {id}\nevent: checkpoint\ndata: {{}}\n\n")
 }
 
 pub(super) fn heartbeat() -> Bytes {
@@ -51,12 +54,22 @@ pub(super) fn reset(reason: ResetReason, sent: &str, cursor: &str, earliest: &st
 
 /// The last frame: the reader comes again after a random while.
 pub fn bye(reason: Farewell) -> Bytes {
-    let spread = SPREAD_MS.end - SPREAD_MS.start;
-    retry_and_bye(SPREAD_MS.start + random_below(spread), reason)
+    turned_away(spread_ms(), reason, None)
 }
 
-/// The last frame, with the while that the reader is to wait.
-pub fn retry_and_bye(retry_ms: u64, reason: Farewell) -> Bytes {
+/// The only frame of a stream that is not let in. It repeats the reader's cursor: some take the id of
+/// the newest frame for theirs, also when it has none.
+pub fn turned_away(retry_ms: u64, reason: Farewell, cursor: Option<Cursor>) -> Bytes {
+    let mut frame = String::new();
+    if let Some(cursor) = cursor {
+        let _ = writeln!(frame, "id: {cursor}");
+    }
     let data = json!({ "reason": reason.as_str() });
-    format!("retry: {retry_ms}\nevent: bye\ndata: {data}\n\n").into()
+    let _ = write!(frame, "retry: {retry_ms}\nevent: bye\ndata: {data}\n\n");
+    frame.into()
+}
+
+/// Readers of a server that ends come back spread over some seconds.
+pub fn spread_ms() -> u64 {
+    SPREAD_MS.start + random_below(SPREAD_MS.end - SPREAD_MS.start)
 }

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 
 pub use admission::{Admission, Farewell, Permit};
 pub use filter::TypeFilter;
-pub use frames::{bye, retry_and_bye};
+pub use frames::{spread_ms, turned_away};
 pub use hub::Wanted;
 pub use reader::{LogReader, Start};
 pub use session_reader::SessionReader;

@@ -33,6 +33,16 @@ pub enum Start {
     After(String),
 }
 
+impl Start {
+    /// The cursor that was sent, if it is one at all.
+    pub fn cursor(&self) -> Option<Cursor> {
+        match self {
+            Self::After(sent) => sent.parse().ok(),
+            Self::Now | Self::Earliest => None,
+        }
+    }
+}
+
 /// A stream that has been decided on and not begun.
 pub struct LogReader {
     streams: Arc<Streams>,
@@ -287,5 +297,6 @@ async fn greeting(
     };
     let earliest = at(oldest(streams, tenant, head, now).await?);
     let reset = frames::reset(*reason, sent, &at(head.position), &earliest);
-    Ok(frames::ready(None, &data) + &reset)
+    let old: Option<Cursor> = sent.parse().ok();
+    Ok(frames::ready(old.map(|cursor| cursor.to_string()).as_deref(), &data) + &reset)
 }

@@ -109,7 +109,7 @@ async fn the_lag_of_each_read_model_is_told() {
     let app = TestApp::start().await;
     append(&app, 2).await;
     app.settle().await;
-    let listed = app.cli(&["projections", "list", "--json"]);
+    let listed = app.cli(&["projections", "list", "--format", "json"]);
     let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
     let listed = listed["projections"].as_array().unwrap();
     let names: Vec<_> = listed.iter().map(|p| p["projection"].as_str().unwrap()).collect();

@@ -73,6 +73,7 @@ async fn a_poison_event_stops_its_own_read_model_and_no_other() {
     execute("alter table tool_usage drop constraint p").await;
     app.restart();
     readiness(&app, 200).await;
+    app.settle().await;
     let tools = app.get("/v1/aggregations/tools").await.expect(200).body;
     assert_eq!(tools["items"][0]["calls"], 5);
     assert_eq!(tools["items"][1]["tool_name"], "poison");

@@ -81,6 +81,12 @@ async fn a_checkpoint_moves_the_cursor_past_what_a_filter_leaves_out() {
     let checkpoint = stream.next().await.unwrap();
     assert!(checkpoint.is_checkpoint(), "{checkpoint:?}");
     assert_eq!(checkpoint.position(), head + 100);
+    assert_eq!(checkpoint.data, None);
+    let named = stream.expect("checkpoint").await;
+    assert_eq!(
+        named.id, checkpoint.id,
+        "for readers that pass over the id of a frame without data"
+    );
     let mut again = app.resume_stream(checkpoint.id.as_deref().unwrap()).await;
     assert_eq!(again.expect("ready").await.get("replay"), 0);
 }

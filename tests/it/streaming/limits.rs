@@ -52,6 +52,9 @@ async fn streams_beyond_a_limit_are_turned_away_without_an_error() {
     let other = app.as_key(&other);
     let mut open = vec![admitted(app.stream("").await).await, admitted(app.stream("").await).await];
     turned_away(app.stream("").await).await;
+    let mut with_cursor = app.resume_stream("k7q2m4xd-7").await;
+    let bye = with_cursor.expect("bye").await;
+    assert_eq!(bye.id.as_deref(), Some("k7q2m4xd-7"), "it is not forgotten meanwhile");
     open.push(admitted(second.stream("").await).await);
     turned_away(second.stream("").await).await;
     open.push(admitted(other.stream("").await).await);

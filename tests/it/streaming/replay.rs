@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::log::Cursor;
 use reqwest::Method;
 use serde_json::json;
 use tests::{EventStream, Frame, TestApp, position};
@@ -25,7 +26,8 @@ async fn assert_reset(app: &TestApp, mut stream: EventStream, reason: &str, sent
     let ready = stream.expect("ready").await;
     assert_eq!(ready.get("mode"), "live");
     assert_eq!(ready.get("replay"), 0);
-    assert_eq!(ready.id, None, "who is cut off here must come back with the old cursor");
+    let old = sent.parse::<Cursor>().ok().map(|cursor| cursor.to_string());
+    assert_eq!(ready.id, old, "who is cut off here must come back with the old cursor");
     let reset = stream.expect("reset").await;
     assert_eq!(reset.get("type"), "reset");
     assert_eq!(reset.get("reason"), reason);
@@ -134,6 +136,7 @@ async fn a_foreign_tenants_cursor_is_indistinguishable_from_an_unknown_one() {
         let mut stream = EventStream::open(request).await;
         let mut frames = [stream.expect("ready").await, stream.expect("reset").await];
         assert_eq!(frames[1].get("reason"), "unknown_cursor");
+        assert_eq!(frames[0].id.take().as_ref(), Some(sent));
         frames[1].data.as_mut().unwrap()["last_event_id"] = json!("-");
         told.push(frames);
     }

@@ -50,7 +50,7 @@ pub async fn stream(
     let start = super::start(&headers, query.last_event_id.as_deref(), Start::Now);
     let permit = match app.streams.admission.admit(caller.tenant, &caller.key_id) {
         Ok(permit) => permit,
-        Err(why) => return Ok(super::turned_away(why)),
+        Err(why) => return Ok(super::turned_away(why, &start)),
     };
     let now = app.clock.now();
     let reader = LogReader::open(&app.streams, caller.tenant, permit, wanted, start, now).await?;

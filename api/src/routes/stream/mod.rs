@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use futures::Stream;
 
 use crate::problem::Problem;
-use crate::stream::{Farewell, OVERLOAD_RETRY_MS, Start, bye, retry_and_bye};
+use crate::stream::{self, Farewell, OVERLOAD_RETRY_MS, Start, spread_ms};
 
 const LAST_EVENT_ID: &str = "last-event-id";
 
@@ -46,11 +46,12 @@ where
 }
 
 /// Not a status: one that is not 200 would end a browser's `EventSource` for good.
-fn turned_away(why: Farewell) -> Response {
-    let frame = match why {
-        Farewell::TooManyStreams => retry_and_bye(OVERLOAD_RETRY_MS, why),
-        why => bye(why),
+fn turned_away(why: Farewell, start: &Start) -> Response {
+    let retry_ms = match why {
+        Farewell::TooManyStreams => OVERLOAD_RETRY_MS,
+        _ => spread_ms(),
     };
+    let frame = stream::turned_away(retry_ms, why, start.cursor());
     event_stream(futures::stream::iter([Ok(frame)]))
 }
 

@@ -48,7 +48,7 @@ pub async fn stream(
     let start = super::start(&headers, query.last_event_id.as_deref(), Start::Earliest);
     let permit = match app.streams.admission.admit(caller.tenant, &caller.key_id) {
         Ok(permit) => permit,
-        Err(why) => return Ok(super::turned_away(why)),
+        Err(why) => return Ok(super::turned_away(why, &start)),
     };
     let reader = SessionReader::open(&app.streams, caller.tenant, session, permit, start).await?;
     Ok(super::event_stream(reader.frames()))
