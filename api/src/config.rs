@@ -48,6 +48,12 @@ pub struct ServeArgs {
     #[arg(long, env = "EXHIBIT_TLS_TERMINATED_BY_PROXY",
           value_parser = BoolishValueParser::new())]
     pub tls_terminated_by_proxy: bool,
+    /// Certificate chain to speak TLS with, as PEM, the server's own first
+    #[arg(long, env = "EXHIBIT_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key, as PEM
+    #[arg(long, env = "EXHIBIT_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Identity that seals name; made once for a database when absent
     #[arg(long, env = "EXHIBIT_SERVICE_ID", value_name = "NAME")]
     pub service_id: Option<String>,

@@ -232,7 +232,8 @@ pub fn production_faults(args: &StoreArgs, tls: bool, login_may_change: bool) ->
         ),
         (
             !tls,
-            "no proxy that terminates TLS is declared: set EXHIBIT_TLS_TERMINATED_BY_PROXY",
+            "no TLS: give EXHIBIT_TLS_CERT and EXHIBIT_TLS_KEY, or declare a proxy that terminates \
+             it with EXHIBIT_TLS_TERMINATED_BY_PROXY",
         ),
         (
             login_may_change,

@@ -27,4 +27,5 @@ mod service;
 mod sessions;
 mod shutdown;
 mod streaming;
+mod tls;
 mod verify_command;

@@ -100,6 +100,19 @@ async fn each_reason_is_enough_to_refuse() {
 }
 
 #[tokio::test]
+async fn a_certificate_is_as_good_as_a_proxy_before_the_server() {
+    let database = TestDatabase::create().await;
+    let url = login_to(&database, "noinherit", "exhibit_server, exhibit_reader").await;
+    let data = folder();
+    let (cert, key) = crate::tls::certificate(data.path());
+    let mut command = production(data.path(), &url);
+    command.env_remove("EXHIBIT_TLS_TERMINATED_BY_PROXY");
+    let server = Serving::start(command.env("EXHIBIT_TLS_CERT", cert).env("EXHIBIT_TLS_KEY", key));
+    assert!(server.url.starts_with("https://"), "{}", server.url);
+    server.stop();
+}
+
+#[tokio::test]
 async fn a_default_secret_is_refused_and_not_repeated() {
     let url = with_login("noinherit", "exhibit_server, exhibit_reader").await;
     for weak in ["0".repeat(64), "deadbeef".repeat(8), "changeme".to_owned(), "f".repeat(63)] {

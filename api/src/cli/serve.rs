@@ -28,7 +28,7 @@ use crate::cursor::Cursors;
 use crate::state::{App, Parts};
 use crate::store::{Opener, Store, TenantTools, master_secret, production_faults};
 use crate::stream::Streams;
-use crate::{routes, server};
+use crate::{routes, server, tls};
 
 /// How often another process's changes (rotated keys, new tenants) are looked for.
 const LOOK_AROUND: Duration = Duration::from_secs(2);
@@ -79,13 +79,18 @@ async fn serve(
     store: Store,
     postgres_gone: oneshot::Receiver<()>,
 ) -> Result<(), Fault> {
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => Some(tls::acceptor(certificate, key)?),
+        _ => None,
+    };
     let sizes =
         PoolSizes { server: args.server_connections_max, reader: args.reader_connections_max };
     store.make_ready(args.store.no_migrate).await?;
     let database = store.connect(sizes);
     database.check().await?;
     let may_change = database.login_may_change_evidence().await?;
-    let faults = production_faults(&args.store, args.tls_terminated_by_proxy, may_change);
+    let is_private = args.tls_terminated_by_proxy || args.tls_cert.is_some();
+    let faults = production_faults(&args.store, is_private, may_change);
     if !faults.is_empty() {
         return Err(format!("production refuses to start:\n  - {}", faults.join("\n  - ")).into());
     }
@@ -105,7 +110,8 @@ async fn serve(
     // Before the address is told: who reads it may stop the server at once.
     let (terminate, interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    announce(&format!("http://{address}"), new_key.as_deref());
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    announce(&format!("{scheme}://{address}"), new_key.as_deref());
     let (told, mut end) = oneshot::channel();
     let grace = Duration::from_secs(args.shutdown_seconds_max);
     let streams = app.streams.clone();
@@ -118,7 +124,7 @@ async fn serve(
         grace
     };
     let stall_max = Duration::from_secs(u64::from(args.streams.write_stall_seconds_max));
-    server::run(listener, routes::router(&app), stall_max, stop).await;
+    server::run(listener, routes::router(&app), tls, stall_max, stop).await;
     end_following.send_replace(true);
     let _ = tokio::time::timeout(crate::store::CLOSE_WAIT, follower).await;
     others.abort();
