@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use domain::ids::TenantId;
 use serde::Serialize;
-use sqlx::{FromRow, PgConnection};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::QueryAs;
+use sqlx::{FromRow, PgConnection, Postgres};
 use utoipa::ToSchema;
 
 use crate::TenantReads;
@@ -96,7 +98,7 @@ impl TenantReads {
         bucket: Bucket,
     ) -> sqlx::Result<Answer<TypeCount>> {
         let mut snapshot = self.snapshot(tenant).await?;
-        let rows = sqlx::query_as(
+        let rows = windowed(
             "select date_trunc($6, c.hour, 'UTC') as bucket, c.event_type,
                     sum(c.events)::int8 as events
              from event_counts c
@@ -105,11 +107,9 @@ impl TenantReads {
                and ($4::text is null or c.agent_id = $4)
                and ($5::text is null or c.event_type = $5)
              group by 1, 2 order by 1, 2",
+            tenant,
+            window,
         )
-        .bind(tenant.0)
-        .bind(window.since)
-        .bind(window.until)
-        .bind(&window.agent_id)
         .bind(event_type)
         .bind(bucket.as_str())
         .fetch_all(&mut *snapshot)
@@ -127,7 +127,7 @@ impl TenantReads {
         limit: i64,
     ) -> sqlx::Result<Answer<ToolRow>> {
         let mut snapshot = self.snapshot(tenant).await?;
-        let rows = sqlx::query_as(
+        let rows = windowed(
             "select u.tool_name, sum(u.calls)::int8 as calls, count(distinct u.agent_id) as agents,
                     max(u.hour) as last_hour
              from tool_usage u
@@ -135,11 +135,9 @@ impl TenantReads {
              where u.tenant_id = $1 and u.hour >= $2 and u.hour < $3
                and ($4::text is null or u.agent_id = $4)
              group by u.tool_name order by calls desc, u.tool_name limit $5",
+            tenant,
+            window,
         )
-        .bind(tenant.0)
-        .bind(window.since)
-        .bind(window.until)
-        .bind(&window.agent_id)
         .bind(limit)
         .fetch_all(&mut *snapshot)
         .await?;
@@ -156,7 +154,7 @@ impl TenantReads {
         limit: i64,
     ) -> sqlx::Result<Answer<AgentRow>> {
         let mut snapshot = self.snapshot(tenant).await?;
-        let rows = sqlx::query_as(
+        let rows = windowed(
             "with active as (
                  select c.agent_id, sum(c.events)::int8 as events
                  from event_counts c
@@ -172,11 +170,9 @@ impl TenantReads {
              where a.tenant_id = $1 and a.last_seen >= $2 and a.first_seen < $3
                and ($4::text is null or a.agent_id = $4)
              order by events_in_window desc, a.agent_id limit $5",
+            tenant,
+            window,
         )
-        .bind(tenant.0)
-        .bind(window.since)
-        .bind(window.until)
-        .bind(&window.agent_id)
         .bind(limit)
         .fetch_all(&mut *snapshot)
         .await?;
@@ -193,7 +189,7 @@ impl TenantReads {
         window: &Window,
     ) -> sqlx::Result<Answer<ClassRow>> {
         let mut snapshot = self.snapshot(tenant).await?;
-        let rows = sqlx::query_as(
+        let rows = windowed(
             "select v.evidence_class, count(*) as sessions,
                     count(*) filter (where v.phase = 'sealed') as sealed_sessions,
                     sum(v.event_count)::int8 as events
@@ -202,11 +198,9 @@ impl TenantReads {
              where v.tenant_id = $1 and v.started_at >= $2 and v.started_at < $3
                and ($4::text is null or v.agent_id = $4)
              group by v.evidence_class order by v.evidence_class",
+            tenant,
+            window,
         )
-        .bind(tenant.0)
-        .bind(window.since)
-        .bind(window.until)
-        .bind(&window.agent_id)
         .fetch_all(&mut *snapshot)
         .await?;
         let position = stands_at(&mut snapshot, tenant, "sessions").await?;
@@ -221,6 +215,22 @@ impl TenantReads {
         transaction.commit().await?;
         Ok(position)
     }
+}
+
+/// A query whose first four parameters are the tenant, the window's ends and its agent.
+fn windowed<'q, T>(
+    query: &'q str,
+    tenant: TenantId,
+    window: &'q Window,
+) -> QueryAs<'q, Postgres, T, PgArguments>
+where
+    T: for<'r> FromRow<'r, PgRow>,
+{
+    sqlx::query_as(query)
+        .bind(tenant.0)
+        .bind(window.since)
+        .bind(window.until)
+        .bind(&window.agent_id)
 }
 
 async fn stands_at(

@@ -1,31 +1,21 @@
 //! What the readers of one tenant share: the newest piece of its log, as frames, once.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::body::Bytes;
 use chrono::{DateTime, Utc};
 use domain::ids::{SessionId, TenantId};
 use domain::log::Cursor;
 use projections::TenantReads;
-use projections::feed::Item;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::filter::TypeFilter;
-use super::frames;
+use super::ring::{Frame, Pull, RING_FRAMES_MAX, Ring, WRITE_BYTES_MAX, Wanted};
 use crate::problem::Problem;
 
-/// Frames that are kept.
-const RING_FRAMES_MAX: usize = 512;
 /// Events of one read of the log.
 const READ_EVENTS_MAX: i64 = 500;
-/// Pieces that are kept put together: enough for a full ring of large items.
-const SHARED_MAX: usize = 8;
-/// Bytes of one write to a reader.
-pub(super) const WRITE_BYTES_MAX: usize = 64 * 1024;
 /// Readers of a busy log are woken at most so often: one write then carries many items.
 const COALESCE: Duration = Duration::from_millis(25);
 /// Hints may be lost: the log is looked at so often without one.
@@ -45,70 +35,6 @@ pub struct Hub {
     reading: tokio::sync::Mutex<Instant>,
 }
 
-#[derive(Default)]
-struct Ring {
-    frames: VecDeque<Frame>,
-    /// Pieces that were put together for readers who want everything: most want the same ones.
-    shared: VecDeque<Shared>,
-}
-
-struct Shared {
-    after: u64,
-    to: u64,
-    text: Bytes,
-}
-
-/// One position of the log. What may not be read has no text.
-struct Frame {
-    position: u64,
-    written_at: DateTime<Utc>,
-    session: Option<SessionId>,
-    event_type: String,
-    text: String,
-}
-
-/// What a reader finds after its cursor.
-pub(super) enum Pull {
-    /// Everything up to a position that it wants of it. Empty when it wants nothing of it.
-    Piece { text: Bytes, to: u64 },
-    /// It has seen everything.
-    UpToDate,
-    /// The ring has moved on.
-    Gone,
-}
-
-/// What a reader wants.
-#[derive(Debug, Clone, Default)]
-pub struct Wanted {
-    pub types: TypeFilter,
-    pub session: Option<SessionId>,
-}
-
-impl Wanted {
-    fn everything(&self) -> bool {
-        self.types.takes_all() && self.session.is_none()
-    }
-}
-
-impl Frame {
-    fn of(cursor: Cursor, item: &Item) -> Result<Self, serde_json::Error> {
-        let text = item.body.as_ref().map(|body| frames::item(cursor, body)).transpose()?;
-        Ok(Self {
-            position: item.position,
-            written_at: item.written_at,
-            session: item.session,
-            event_type: item.body.as_ref().map(|b| b.event_type.clone()).unwrap_or_default(),
-            text: text.unwrap_or_default(),
-        })
-    }
-
-    fn is_for(&self, wanted: &Wanted) -> bool {
-        !self.text.is_empty()
-            && wanted.types.takes(&self.event_type)
-            && wanted.session.is_none_or(|session| self.session == Some(session))
-    }
-}
-
 impl Hub {
     /// Reads the newest piece of the log.
     pub(super) async fn open(reads: TenantReads, tenant: TenantId) -> Result<Self, Problem> {
@@ -119,7 +45,7 @@ impl Hub {
         let hub = Self {
             reads,
             tenant,
-            ring: Mutex::new(Ring::default()),
+            ring: Mutex::default(),
             head: watch::Sender::new(Cursor { epoch: head.epoch, position: before }),
             hinted: AtomicU64::new(0),
             hint: Notify::new(),
@@ -214,41 +140,14 @@ impl Hub {
             let cursor = Cursor { epoch: head.epoch, position: item.position };
             frames.push(Frame::of(cursor, item).map_err(decode)?);
         }
-        {
-            let mut ring = self.ring();
-            ring.frames.extend(frames);
-            let surplus = ring.frames.len().saturating_sub(RING_FRAMES_MAX);
-            ring.frames.drain(..surplus);
-            ring.shared.clear();
-        }
+        self.ring().extend(frames);
         self.head.send_replace(reached);
         Ok(items.len() as i64 == READ_EVENTS_MAX)
     }
 
     /// What a reader that has seen everything up to `after` finds next.
     pub(super) fn pull(&self, after: u64, wanted: &Wanted) -> Pull {
-        let mut ring = self.ring();
-        let (Some(first), Some(last)) = (ring.frames.front(), ring.frames.back()) else {
-            return Pull::UpToDate;
-        };
-        let (first, last) = (first.position, last.position);
-        if after >= last {
-            return Pull::UpToDate;
-        }
-        if after + 1 < first {
-            return Pull::Gone;
-        }
-        if !wanted.everything() {
-            let (text, to) = ring.piece(after, wanted);
-            return Pull::Piece { text, to };
-        }
-        if let Some(known) = ring.shared.iter().find(|shared| shared.after == after) {
-            return Pull::Piece { text: known.text.clone(), to: known.to };
-        }
-        let (text, to) = ring.piece(after, wanted);
-        ring.shared.truncate(SHARED_MAX - 1);
-        ring.shared.push_front(Shared { after, to, text: text.clone() });
-        Pull::Piece { text, to }
+        self.ring().pull(after, wanted)
     }
 
     /// The same from the store, for a reader that the ring has left behind.
@@ -273,43 +172,15 @@ impl Hub {
 
     /// When the event at a position was written, if the ring still knows.
     pub(super) fn written_at(&self, position: u64) -> Option<DateTime<Utc>> {
-        let ring = self.ring();
-        ring.at(position).and_then(|index| ring.frames.get(index)).map(|frame| frame.written_at)
+        self.ring().written_at(position)
     }
 
     /// Whether anything between two positions concerns a session; true when the ring cannot say.
     pub(super) fn concerns(&self, session: SessionId, after: u64, to: u64) -> bool {
-        let ring = self.ring();
-        let Some(begin) = ring.at(after + 1) else { return true };
-        let new = ring.frames.range(begin..).take_while(|frame| frame.position <= to);
-        new.into_iter().any(|frame| frame.session == Some(session))
+        self.ring().concerns(session, after, to)
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Ring {
-    /// Where a position stands: positions have no hole.
-    fn at(&self, position: u64) -> Option<usize> {
-        let offset = position.checked_sub(self.frames.front()?.position)?;
-        usize::try_from(offset).ok().filter(|index| *index < self.frames.len())
-    }
-
-    /// Frames after a position, as many as one write takes.
-    fn piece(&self, after: u64, wanted: &Wanted) -> (Bytes, u64) {
-        let (mut text, mut to) = (Vec::new(), after);
-        let begin = self.at(after + 1).unwrap_or(self.frames.len());
-        for frame in self.frames.range(begin..) {
-            if frame.is_for(wanted) {
-                if !text.is_empty() && text.len() + frame.text.len() > WRITE_BYTES_MAX {
-                    break;
-                }
-                text.extend_from_slice(frame.text.as_bytes());
-            }
-            to = frame.position;
-        }
-        (text.into(), to)
     }
 }

@@ -4,10 +4,12 @@
 //! the hub's ring, or from the store when the ring has moved on.
 
 mod admission;
+mod begin;
 mod filter;
 mod frames;
 mod hub;
 mod reader;
+mod ring;
 mod session_reader;
 
 use std::collections::HashMap;
@@ -24,10 +26,11 @@ use projections::keys::Keys;
 use tokio::sync::watch;
 
 pub use admission::{Admission, Farewell, Permit};
+pub use begin::Start;
 pub use filter::TypeFilter;
 pub use frames::{spread_ms, turned_away};
-pub use hub::Wanted;
-pub use reader::{LogReader, Start};
+pub use reader::LogReader;
+pub use ring::Wanted;
 pub use session_reader::SessionReader;
 
 use crate::config::StreamSettings;

@@ -14,8 +14,9 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::admission::{Farewell, Permit};
-use super::hub::WRITE_BYTES_MAX;
-use super::reader::{Start, age_max};
+use super::begin::{SENT_CHARS_MAX, Start};
+use super::reader::age_max;
+use super::ring::WRITE_BYTES_MAX;
 use super::{Attached, Streams, frames};
 use crate::problem::Problem;
 
@@ -196,7 +197,7 @@ fn greeting(row: &SessionRow, next: u64, reset: Option<&str>) -> String {
     // Before the first record there is no number to name.
     let id = next.checked_sub(1).map(|seen| seen.to_string());
     let Some(sent) = reset else { return frames::ready(id.as_deref(), &data) };
-    let sent: String = sent.chars().take(super::reader::SENT_CHARS_MAX).collect();
+    let sent: String = sent.chars().take(SENT_CHARS_MAX).collect();
     let cursor = id.unwrap_or_default();
     let reset = frames::reset(ResetReason::UnknownCursor, &sent, &cursor, "0");
     frames::ready(None, &data) + &reset

@@ -5,11 +5,14 @@ pub mod events_over_time;
 pub mod sessions_by_class;
 pub mod tools;
 
+use axum::http::HeaderMap;
+use axum::response::Response;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
-use projections::aggregations::Window;
-use serde::Serialize;
-use utoipa::ToSchema;
+use projections::aggregations::{Answer, Window};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
+use crate::conditional;
 use crate::problem::Problem;
 use crate::state::App;
 
@@ -28,6 +31,54 @@ pub struct WindowBody {
     since: DateTime<Utc>,
     /// Not included.
     until: DateTime<Utc>,
+}
+
+/// What a ranking is narrowed to.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct RankQuery {
+    /// Hours or days up to now: `24h` (when absent), `7d`.
+    #[param(pattern = "^[1-9][0-9]{0,3}[hd]$")]
+    window: Option<String>,
+    /// This agent alone.
+    agent_id: Option<String>,
+    /// Rows at most: 20 when absent.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<i64>,
+}
+
+/// A ranking.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RankBody<T: ToSchema> {
+    window: WindowBody,
+    items: Vec<T>,
+    /// The answer stands for the log up to here.
+    position: i64,
+}
+
+/// A ranking that was asked for.
+struct Asked {
+    window: Window,
+    limit: i64,
+    shown: WindowBody,
+}
+
+impl RankQuery {
+    fn read(self, app: &App) -> Result<Asked, Problem> {
+        let (window, shown) = window(app, self.window.as_deref(), self.agent_id)?;
+        Ok(Asked { window, limit: rows(self.limit)?, shown })
+    }
+}
+
+impl Asked {
+    fn answer<T>(self, headers: &HeaderMap, answer: Answer<T>) -> Result<Response, Problem>
+    where
+        T: Serialize + ToSchema,
+    {
+        let (items, position) = (answer.rows, answer.position);
+        conditional::json(headers, &RankBody { window: self.shown, items, position })
+    }
 }
 
 /// Reads `24h` or `7d`. Windows end with the running hour, so that an answer changes with the data
