@@ -15,6 +15,7 @@ use infrastructure::keyring::{EvidenceKeys, KeyFolder, LocalSigner};
 use infrastructure::session_store::SessionStore;
 use infrastructure::system::{SystemClock, SystemIds};
 use infrastructure::tickets::Tickets;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use projections::TenantReads;
 use projections::runner::Runner;
 use tokio::net::TcpListener;
@@ -52,6 +53,7 @@ pub(super) fn run(args: ServeArgs) -> Outcome {
         .with_writer(log)
         .init();
     let mut store = Store::open(&args.store, Opener::Server)?;
+    allow_connections();
     let runtime = super::runtime()?;
     let (gone, postgres_gone) = oneshot::channel();
     let postgres = store.postgres.take();
@@ -72,6 +74,16 @@ pub(super) fn run(args: ServeArgs) -> Outcome {
     runtime.shutdown_timeout(Duration::from_secs(1));
     postgres.stop();
     result?
+}
+
+/// A stream is an open file: as many as the system lets this process have. PostgreSQL, which has
+/// its own idea of how many files it needs, was started before.
+fn allow_connections() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!(cause = %error, "the limit of open files was not raised");
+    }
 }
 
 async fn serve(
@@ -100,7 +112,8 @@ async fn serve(
         .map_err(|e| format!("cannot listen on {}: {e}", args.listen))?;
     let address = listener.local_addr()?;
     let (end_following, following_ends) = watch::channel(false);
-    let follower = tokio::spawn(follow(app.clone(), hints.clone(), following_ends));
+    let follower = (!args.no_followers)
+        .then(|| tokio::spawn(follow(app.clone(), hints.clone(), following_ends)));
     let others = tokio::spawn(look_after(app.clone(), database.clone(), hints, evidence_keys));
     // Before the address is told: who reads it may stop the server at once.
     let (terminate, interrupt) =
@@ -120,7 +133,9 @@ async fn serve(
     let stall_max = Duration::from_secs(u64::from(args.streams.write_stall_seconds_max));
     server::run(listener, routes::router(&app), stall_max, stop).await;
     end_following.send_replace(true);
-    let _ = tokio::time::timeout(crate::store::CLOSE_WAIT, follower).await;
+    if let Some(follower) = follower {
+        let _ = tokio::time::timeout(crate::store::CLOSE_WAIT, follower).await;
+    }
     others.abort();
     if end.try_recv() == Ok(End::DatabaseGone) {
         return Err("the private PostgreSQL has ended; start again to recover".into());
