@@ -1,6 +1,7 @@
 //! `exhibit serve`: wires everything together and serves until it is told to stop.
 
 use std::io::BufWriter;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use infrastructure::tickets::Tickets;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use projections::TenantReads;
 use projections::runner::Runner;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
@@ -37,6 +38,8 @@ const LOOK_AROUND: Duration = Duration::from_secs(2);
 const GRACE_WITHOUT_DATABASE: Duration = Duration::from_millis(500);
 /// Log lines that are written at once, when many wait.
 const LOG_BUFFER_BYTES: usize = 64 * 1024;
+/// Readers who come back all at once after a restart must not wait for their packets to be sent again.
+const BACKLOG: u32 = 4_096;
 /// How often the private PostgreSQL is looked after.
 const WATCH: Duration = Duration::from_millis(250);
 
@@ -53,7 +56,7 @@ pub(super) fn run(args: ServeArgs) -> Outcome {
         .with_writer(log)
         .init();
     let mut store = Store::open(&args.store, Opener::Server)?;
-    allow_connections();
+    prepare_for_streams();
     let runtime = super::runtime()?;
     let (gone, postgres_gone) = oneshot::channel();
     let postgres = store.postgres.take();
@@ -76,14 +79,27 @@ pub(super) fn run(args: ServeArgs) -> Outcome {
     result?
 }
 
-/// A stream is an open file: as many as the system lets this process have. PostgreSQL, which has
-/// its own idea of how many files it needs, was started before.
-fn allow_connections() {
+/// What this process is to have when thousands of streams are open. PostgreSQL, which is to have what
+/// it finds, was started before.
+fn prepare_for_streams() {
+    // A stream is an open file.
     let raised = getrlimit(Resource::RLIMIT_NOFILE)
         .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
     if let Err(error) = raised {
         tracing::warn!(cause = %error, "the limit of open files was not raised");
     }
+    // The buffers of an idle connection are mostly never touched; with huge pages they would be
+    // there all the same, half as much memory again.
+    if let Err(error) = nix::sys::prctl::set_thp_disable(true) {
+        tracing::warn!(cause = %error, "huge pages stay in use");
+    }
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn serve(
@@ -107,9 +123,8 @@ async fn serve(
         Environment::Development => first_key(&app).await?,
         Environment::Production => None,
     };
-    let listener = TcpListener::bind(args.listen)
-        .await
-        .map_err(|e| format!("cannot listen on {}: {e}", args.listen))?;
+    let listener =
+        listen(args.listen).map_err(|e| format!("cannot listen on {}: {e}", args.listen))?;
     let address = listener.local_addr()?;
     let (end_following, following_ends) = watch::channel(false);
     let follower = (!args.no_followers)

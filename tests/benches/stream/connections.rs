@@ -106,6 +106,7 @@ async fn fill(server: &Server) -> Outcome<()> {
 /// Everybody's server ends and starts again; everybody comes back at once, whatever the farewell
 /// has said about when.
 pub(crate) async fn storm(server: Server) -> Outcome<()> {
+    fill(&server).await?;
     let head = Head::of(&server.owner_pool().await?).await?;
     let address = server.place().address.clone();
     let live = vec![server.place().stream(None); STORM_CLIENTS];

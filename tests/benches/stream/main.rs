@@ -36,19 +36,42 @@ fn main() -> Outcome<()> {
     println!("load of the machine before: {}", load_average());
     machine::allow_connections()?;
     let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(async {
-        connections::memory().await?;
-        let server = Server::start(&[])?;
-        quiet(&server).await?;
-        fan_out(&server).await?;
-        connections::replays(&server).await?;
-        connections::storm(server).await?;
-        read_models::lag().await?;
-        read_models::rebuild().await?;
-        read_models::cost_of_following().await
-    })?;
+    runtime.block_on(parts(std::env::args().skip(1).find(|arg| !arg.starts_with('-'))))?;
     let seconds = began.elapsed().as_secs_f64();
     println!("all of it took {seconds:.0} s; load of the machine after: {}", load_average());
+    Ok(())
+}
+
+/// All of them, or the one that is named: `cargo bench --package tests --bench stream -- memory`.
+async fn parts(only: Option<String>) -> Outcome<()> {
+    let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
+    if wanted("memory") {
+        connections::memory().await?;
+    }
+    if wanted("quiet") || wanted("busy") || wanted("replays") || wanted("storm") {
+        let server = Server::start(&[])?;
+        if wanted("quiet") {
+            quiet(&server).await?;
+        }
+        if wanted("busy") {
+            fan_out(&server).await?;
+        }
+        if wanted("replays") {
+            connections::replays(&server).await?;
+        }
+        if wanted("storm") {
+            connections::storm(server).await?;
+        }
+    }
+    if wanted("lag") {
+        read_models::lag().await?;
+    }
+    if wanted("rebuild") {
+        read_models::rebuild().await?;
+    }
+    if wanted("following") {
+        read_models::cost_of_following().await?;
+    }
     Ok(())
 }
 
