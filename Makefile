@@ -33,9 +33,10 @@ check-api: ## schemathesis against a running server: no 5xx, no undocumented sta
 	target/debug/with-postgres tests/schemathesis.sh
 
 bench: ## The numbers of the README, in one run
-	@$(TOOLS) test
+	@$(TOOLS) bench
 	cargo build --release --package api
 	cargo bench --package tests --bench ingest
+	cargo bench --package tests --bench stream
 
 fix: ## Format and apply what clippy can mend
 	cargo fmt
