@@ -34,9 +34,10 @@ check-api: ## schemathesis against a running server; other people's stream clien
 	tests/clients/run.sh
 
 bench: ## The numbers of the README, in one run
-	@$(TOOLS) test
+	@$(TOOLS) bench
 	cargo build --release --package api
 	cargo bench --package tests --bench ingest
+	cargo bench --package tests --bench stream
 
 fix: ## Format and apply what clippy can mend
 	cargo fmt

@@ -71,11 +71,28 @@ stream_clients() {
     target/venv/bin/pip install --quiet --requirement tests/clients/requirements.txt
 }
 
+# Unpacked, not installed: Debian's package would start a web server on port 80.
+nchan() {
+    local place=$PWD/target/nchan
+    [ -x "$place/usr/sbin/nginx" ] && return
+    echo "fetching nginx and nchan"
+    mkdir -p "$place"
+    (
+        cd "$place"
+        apt-get download -qq nginx libnginx-mod-nchan 2>/dev/null ||
+            { as_root apt-get update -qq && apt-get download -qq nginx libnginx-mod-nchan; }
+        for package in ./*.deb; do dpkg -x "$package" .; done
+    )
+}
+
+tests() { nextest; apt_install openssl openssl; apt_install python3 python3; }
+
 rust
 postgres
 case "${1:-run}" in
     run) ;;
-    test) nextest; apt_install openssl openssl; apt_install python3 python3 ;;
+    test) tests ;;
+    bench) tests; nchan ;;
     check-api) python_tools; stream_clients ;;
     audit) deny ;;
 esac

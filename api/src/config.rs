@@ -80,6 +80,9 @@ pub struct ServeArgs {
     #[arg(long, env = "EXHIBIT_WRITERS", default_value_t = 3, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=64))]
     pub writers: u32,
+    /// Leave read models as they are: for measuring what following the log costs
+    #[arg(long, env = "EXHIBIT_NO_FOLLOWERS", hide = true)]
+    pub no_followers: bool,
 }
 
 /// Bounds of requests and pages.
@@ -154,11 +157,11 @@ impl Limits {
     }
 }
 
-/// The flags of `exhibit serve` as a Markdown table, for the README.
+/// The flags of `exhibit serve` as a Markdown table, for the README: those that are shown.
 pub fn table() -> String {
     let command = ServeArgs::augment_args(clap::Command::new("serve"));
     let mut table = String::from("| flag | variable | default | what |\n|---|---|---|---|\n");
-    for arg in command.get_arguments() {
+    for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
         let flag = arg.get_long().unwrap_or_default();
         let variable = arg.get_env().and_then(|name| name.to_str()).unwrap_or_default();
         let default = arg.get_default_values().first().and_then(|v| v.to_str());

@@ -2,8 +2,12 @@
 //!
 //! Source: contract/stream.md, section 2.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
+use domain::evidence::event_type::EventType;
 use domain::evidence::record::format_micros;
+use domain::hash::Hash;
 use domain::ids::{SessionId, TenantId};
 use domain::log::Cursor;
 use domain::session::{EventsAppended, SessionEvent, SessionSealed, SessionStarted};
@@ -48,7 +52,27 @@ pub struct ItemBody {
     pub correlation_id: String,
     /// By type; never a payload of evidence.
     #[schema(value_type = Object)]
-    pub data: Value,
+    pub data: ItemData,
+}
+
+/// What is sent of an event's own data.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum ItemData {
+    /// Most of a log: written without a detour.
+    Appended(Appended),
+    Other(Value),
+}
+
+/// Of an append. Its payloads stay where they are.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Appended {
+    count: u64,
+    dropped: u64,
+    first_sequence: u64,
+    head_hash: Hash,
+    last_sequence: u64,
+    types: BTreeMap<EventType, u64>,
 }
 
 /// What an event is about.
@@ -83,7 +107,7 @@ impl Item {
             .try_get::<&str, _>("aggregate_id")?
             .parse()
             .map_err(|e: uuid::Error| sqlx::Error::Decode(Box::new(e)))?;
-        let event: SessionEvent = serde_json::from_str(row.try_get("payload")?).map_err(decoded)?;
+        let event = session_event(row.try_get("payload")?).map_err(decoded)?;
         let metadata: Metadata = serde_json::from_str(row.try_get("metadata")?).map_err(decoded)?;
         let body = ItemBody {
             v: 1,
@@ -98,17 +122,29 @@ impl Item {
             },
             actor: metadata.actor,
             correlation_id: metadata.correlation_id,
-            data: data(&event),
+            data: data(event),
         };
         Ok(Self { position, written_at: at, session: Some(SessionId(id)), body: Some(body) })
     }
 }
 
-fn data(event: &SessionEvent) -> Value {
+/// How an append is stored: serde writes the tag first, and PostgreSQL keeps `json` as it is written.
+const APPENDED: &str = "{\"type\":\"events_appended\",";
+
+/// A session's event as it is stored. Appends, most of a log, are read without the copy of everything
+/// that serde makes to find a tag inside an object; what does not begin like one is read with it.
+pub(crate) fn session_event(payload: &str) -> serde_json::Result<SessionEvent> {
+    match payload.strip_prefix(APPENDED) {
+        Some(members) => serde_json::from_str(&["{", members].concat()).map(SessionEvent::Appended),
+        None => serde_json::from_str(payload),
+    }
+}
+
+fn data(event: SessionEvent) -> ItemData {
     match event {
-        SessionEvent::Started(started) => of_start(started),
-        SessionEvent::Appended(appended) => of_append(appended),
-        SessionEvent::Sealed(sealed) => of_seal(sealed),
+        SessionEvent::Started(started) => ItemData::Other(of_start(&started)),
+        SessionEvent::Appended(appended) => ItemData::Appended(of_append(appended)),
+        SessionEvent::Sealed(sealed) => ItemData::Other(of_seal(&sealed)),
     }
 }
 
@@ -124,15 +160,15 @@ fn of_start(started: &SessionStarted) -> Value {
     })
 }
 
-fn of_append(appended: &EventsAppended) -> Value {
-    json!({
-        "first_sequence": appended.first_sequence,
-        "last_sequence": appended.last_sequence,
-        "count": appended.count,
-        "head_hash": appended.head_hash,
-        "types": appended.types,
-        "dropped": appended.dropped,
-    })
+fn of_append(appended: EventsAppended) -> Appended {
+    Appended {
+        count: appended.count,
+        dropped: appended.dropped,
+        first_sequence: appended.first_sequence,
+        head_hash: appended.head_hash,
+        last_sequence: appended.last_sequence,
+        types: appended.types,
+    }
 }
 
 fn of_seal(sealed: &SessionSealed) -> Value {
@@ -143,4 +179,24 @@ fn of_seal(sealed: &SessionSealed) -> Value {
         "partial_reasons": sealed.partial_reasons,
         "reason": sealed.reason,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_append_is_read_as_serde_reads_it_and_refused_as_serde_refuses_it() {
+        let members = r#""first_sequence":3,"last_sequence":4,"count":2,"head_hash":"HASH",
+            "types":{"TOOL_CALL":2},"dropped":0,"filled":0,"at":"2026-03-01T09:00:00.123456Z",
+            "tools":{"search":2}}"#
+            .replace("HASH", &"7".repeat(64));
+        let stored = format!("{APPENDED}{members}");
+        let by_serde: SessionEvent = serde_json::from_str(&stored).unwrap();
+        assert_eq!(session_event(&stored).unwrap(), by_serde);
+        assert_eq!(serde_json::to_string(&by_serde).unwrap().find(APPENDED), Some(0));
+        let unknown = stored.replace("\"filled\"", "\"unknown\":1,\"filled\"");
+        assert!(session_event(&unknown).is_err());
+        assert!(serde_json::from_str::<SessionEvent>(&unknown).is_err());
+    }
 }

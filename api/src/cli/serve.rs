@@ -1,6 +1,7 @@
 //! `exhibit serve`: wires everything together and serves until it is told to stop.
 
 use std::io::BufWriter;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +16,10 @@ use infrastructure::keyring::{EvidenceKeys, KeyFolder, LocalSigner};
 use infrastructure::session_store::SessionStore;
 use infrastructure::system::{SystemClock, SystemIds};
 use infrastructure::tickets::Tickets;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use projections::TenantReads;
 use projections::runner::Runner;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
@@ -36,6 +38,8 @@ const LOOK_AROUND: Duration = Duration::from_secs(2);
 const GRACE_WITHOUT_DATABASE: Duration = Duration::from_millis(500);
 /// Log lines that are written at once, when many wait.
 const LOG_BUFFER_BYTES: usize = 64 * 1024;
+/// Readers who come back all at once after a restart must not wait for their packets to be sent again.
+const BACKLOG: u32 = 4_096;
 /// How often the private PostgreSQL is looked after.
 const WATCH: Duration = Duration::from_millis(250);
 
@@ -52,6 +56,7 @@ pub(super) fn run(args: ServeArgs) -> Outcome {
         .with_writer(log)
         .init();
     let mut store = Store::open(&args.store, Opener::Server)?;
+    prepare_for_streams();
     let runtime = super::runtime()?;
     let (gone, postgres_gone) = oneshot::channel();
     let postgres = store.postgres.take();
@@ -72,6 +77,29 @@ pub(super) fn run(args: ServeArgs) -> Outcome {
     runtime.shutdown_timeout(Duration::from_secs(1));
     postgres.stop();
     result?
+}
+
+/// What this process is to have when thousands of streams are open. PostgreSQL, which is to have what
+/// it finds, was started before.
+fn prepare_for_streams() {
+    // A stream is an open file.
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!(cause = %error, "the limit of open files was not raised");
+    }
+    // The buffers of an idle connection are mostly never touched; with huge pages they would be
+    // there all the same, half as much memory again.
+    if let Err(error) = nix::sys::prctl::set_thp_disable(true) {
+        tracing::warn!(cause = %error, "huge pages stay in use");
+    }
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn serve(
@@ -100,12 +128,12 @@ async fn serve(
         Environment::Development => first_key(&app).await?,
         Environment::Production => None,
     };
-    let listener = TcpListener::bind(args.listen)
-        .await
-        .map_err(|e| format!("cannot listen on {}: {e}", args.listen))?;
+    let listener =
+        listen(args.listen).map_err(|e| format!("cannot listen on {}: {e}", args.listen))?;
     let address = listener.local_addr()?;
     let (end_following, following_ends) = watch::channel(false);
-    let follower = tokio::spawn(follow(app.clone(), hints.clone(), following_ends));
+    let follower = (!args.no_followers)
+        .then(|| tokio::spawn(follow(app.clone(), hints.clone(), following_ends)));
     let others = tokio::spawn(look_after(app.clone(), database.clone(), hints, evidence_keys));
     // Before the address is told: who reads it may stop the server at once.
     let (terminate, interrupt) =
@@ -126,7 +154,9 @@ async fn serve(
     let stall_max = Duration::from_secs(u64::from(args.streams.write_stall_seconds_max));
     server::run(listener, routes::router(&app), tls, stall_max, stop).await;
     end_following.send_replace(true);
-    let _ = tokio::time::timeout(crate::store::CLOSE_WAIT, follower).await;
+    if let Some(follower) = follower {
+        let _ = tokio::time::timeout(crate::store::CLOSE_WAIT, follower).await;
+    }
     others.abort();
     if end.try_recv() == Ok(End::DatabaseGone) {
         return Err("the private PostgreSQL has ended; start again to recover".into());

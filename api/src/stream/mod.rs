@@ -40,10 +40,15 @@ use hub::Hub;
 /// A refused or overloaded reader comes again after so long.
 pub const OVERLOAD_RETRY_MS: u64 = 15_000;
 
+/// Locks that hubs are made under, shared by tenants.
+const MAKING_LOCKS: usize = 64;
+
 /// All streams of a server.
 pub struct Streams {
     reads: TenantReads,
     hubs: Mutex<HashMap<TenantId, Arc<Hub>>>,
+    /// Readers who come all at once, after a restart, wait for one to read the log for them.
+    making: [tokio::sync::Mutex<()>; MAKING_LOCKS],
     pub admission: Admission,
     pub settings: StreamSettings,
     /// Turns true when the server ends.
@@ -54,7 +59,9 @@ impl Streams {
     pub fn new(reads: TenantReads, keys: Keys, settings: StreamSettings) -> Arc<Self> {
         let admission = Admission::new(keys, &settings);
         let closing = watch::Sender::new(false);
-        Arc::new(Self { reads, hubs: Mutex::default(), admission, settings, closing })
+        let (hubs, making) =
+            (Mutex::default(), std::array::from_fn(|_| tokio::sync::Mutex::default()));
+        Arc::new(Self { reads, hubs, making, admission, settings, closing })
     }
 
     pub fn bounds(&self) -> ReplayBounds {
@@ -68,16 +75,18 @@ impl Streams {
     /// wake-up that keeps it.
     pub async fn hub(self: &Arc<Self>, tenant: TenantId) -> Result<Attached, Problem> {
         if let Some(attached) = self.attach(tenant) {
-            attached.hub.refresh().await.map_err(Problem::internal)?;
-            return Ok(attached);
+            return attached.refreshed().await;
         }
-        let fresh = Arc::new(Hub::open(self.reads.clone(), tenant).await?);
-        let mut hubs = self.hubs();
-        let hub = hubs.entry(tenant).or_insert_with(|| fresh.clone()).clone();
-        if Arc::ptr_eq(&hub, &fresh) {
-            tokio::spawn(keep(self.clone(), hub.clone()));
+        let making = self.making[tenant.0.as_u128() as usize % MAKING_LOCKS].lock().await;
+        if let Some(attached) = self.attach(tenant) {
+            drop(making);
+            return attached.refreshed().await;
         }
-        Ok(Attached { head: hub.watch(), hub })
+        let hub = Arc::new(Hub::open(self.reads.clone(), tenant).await?);
+        let attached = Attached { head: hub.watch(), hub: hub.clone() };
+        self.hubs().insert(tenant, hub.clone());
+        tokio::spawn(keep(self.clone(), hub));
+        Ok(attached)
     }
 
     /// Under the lock that a hub is given up under: who is attached keeps it.
@@ -118,6 +127,14 @@ pub struct Attached {
     hub: Arc<Hub>,
     /// Changes when the log grows.
     head: watch::Receiver<Cursor>,
+}
+
+impl Attached {
+    /// With everything that was committed before the call.
+    async fn refreshed(self) -> Result<Self, Problem> {
+        self.hub.refresh().await.map_err(Problem::internal)?;
+        Ok(self)
+    }
 }
 
 /// Without readers for so long, a hub is given up.

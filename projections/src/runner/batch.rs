@@ -6,12 +6,12 @@ use std::sync::OnceLock;
 use domain::ids::{SessionId, TenantId};
 use domain::session::SessionEvent;
 use domain::tenant::TenantEvent;
-use serde::de::DeserializeOwned;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::FoldError;
+use crate::feed::session_event;
 
 /// Events of one tenant in the order of the log, without a hole.
 #[derive(Debug)]
@@ -70,7 +70,9 @@ impl Batch {
         &self,
     ) -> impl Iterator<Item = Result<(&Logged, SessionId, &SessionEvent), FoldError>> {
         self.events.iter().filter(|event| event.aggregate_type == "session").map(|event| {
-            let read = event.session.get_or_init(|| parse(&event.payload));
+            let read = event
+                .session
+                .get_or_init(|| session_event(&event.payload).map_err(|e| unreadable(&e)));
             match read {
                 Ok(session) => Ok((event, SessionId(event.aggregate_id), session)),
                 Err(reason) => Err(FoldError::Poison(reason.clone())),
@@ -81,7 +83,9 @@ impl Batch {
     /// The events of tenants.
     pub fn tenants(&self) -> impl Iterator<Item = Result<TenantEvent, FoldError>> {
         let of_tenants = self.events.iter().filter(|event| event.aggregate_type == "tenant");
-        of_tenants.map(|event| parse(&event.payload).map_err(FoldError::Poison))
+        of_tenants.map(|event| {
+            serde_json::from_str(&event.payload).map_err(|e| FoldError::Poison(unreadable(&e)))
+        })
     }
 
     /// The agent of a session.
@@ -91,8 +95,8 @@ impl Batch {
     }
 }
 
-fn parse<T: DeserializeOwned>(payload: &str) -> Result<T, String> {
-    serde_json::from_str(payload).map_err(|error| format!("the event cannot be read: {error}"))
+fn unreadable(error: &serde_json::Error) -> String {
+    format!("the event cannot be read: {error}")
 }
 
 fn logged(row: &PgRow) -> sqlx::Result<Logged> {

@@ -8,7 +8,7 @@ use super::{FoldError, Projection, Runner};
 use crate::folds;
 
 /// Events of one transaction.
-const BATCH_EVENTS_MAX: i64 = 1_000;
+const BATCH_EVENTS_MAX: i64 = 2_500;
 /// First key of the advisory lock that shares tenants among servers; the second is the tenant's.
 const TENANT_LOCK: i32 = 0x6578_6801;
 /// A reason is for people: a database's message may repeat a whole row.

@@ -35,7 +35,7 @@ use crate::folds;
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 /// From the beginning of one round to that of the next: many small batches cost more than a large
 /// one, and take it from the writers.
-const ROUND: Duration = Duration::from_millis(100);
+const ROUND: Duration = Duration::from_millis(200);
 /// After a failure of the database.
 const REST: Duration = Duration::from_secs(1);
 /// Tenants of one round.
