@@ -6,11 +6,14 @@
 create table projections (
     name text primary key,
     generation int not null,
-    -- The generation that a rebuild is writing, if one is.
-    building int
+    -- The generation that a rebuild is writing, if one is. Who writes into another is not it any more.
+    building int,
+    -- Of all that were ever begun: a number is used once.
+    last_generation int not null
 );
-insert into projections (name, generation) values
-    ('tenants_and_keys', 1), ('sessions', 1), ('agents', 1), ('event_counts', 1), ('tool_usage', 1);
+insert into projections (name, generation, last_generation)
+    select name, 1, 1
+    from unnest(array['tenants_and_keys', 'sessions', 'agents', 'event_counts', 'tool_usage']) as name;
 
 -- How far a generation has followed a tenant's log.
 create table projection_progress (

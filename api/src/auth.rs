@@ -8,7 +8,7 @@ use application::Metadata;
 use application::keys::{Denial, KnownKey, PresentedKey, secret_hash};
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -198,6 +198,10 @@ pub async fn require_for_stream(
     next: Next,
 ) -> Response {
     let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    if request.method() == Method::HEAD {
+        // It would spend a ticket on an answer without a body.
+        return Problem::method_not_allowed().into_response();
+    }
     let ticket = ticket(&request);
     let key = match app.auth.authenticate_stream(&app, request.headers(), ticket, from).await {
         Ok(key) => key,

@@ -7,6 +7,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use chrono::{DateTime, Datelike, Utc};
 use domain::evidence::json;
 use domain::ids::SessionId;
 use http_body_util::BodyExt;
@@ -191,6 +192,19 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Params<T> {
             }
             Err(_) => Err(Problem::query("the query string cannot be read")),
         }
+    }
+}
+
+/// An end of a span of time in a filter, within what PostgreSQL and RFC 3339 hold.
+pub fn instant(
+    parameter: &str,
+    at: Option<DateTime<Utc>>,
+) -> Result<Option<DateTime<Utc>>, Problem> {
+    match at {
+        Some(at) if !(1..=9999).contains(&at.year()) => {
+            Err(Problem::query(format!("{parameter} is not in the years 1 to 9999")))
+        }
+        at => Ok(at),
     }
 }
 

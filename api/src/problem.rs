@@ -90,6 +90,14 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "QUERY_INVALID", detail)
     }
 
+    pub fn method_not_allowed() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "METHOD_NOT_ALLOWED",
+            "the address does not take this method",
+        )
+    }
+
     pub fn cursor() -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,

@@ -24,8 +24,9 @@ pub trait KeyMaker: Send + Sync {
 /// as it was shown.
 #[async_trait]
 pub trait TenantReadModel: Send + Sync {
-    /// Folds what has been committed.
-    async fn catch_up(&self) -> Result<(), PortError>;
+    /// Folds what has been committed of a tenant; fails when it cannot, so that nobody believes that
+    /// a key is revoked which is not.
+    async fn catch_up(&self, tenant: TenantId) -> Result<(), PortError>;
 }
 
 /// The write side of tenants.
@@ -135,7 +136,7 @@ impl Tenants {
     ) -> Outcome<Committed<Tenant>> {
         let id = AggregateId::tenant(tenant);
         let committed = self.commands.execute(&id, command, metadata).await?;
-        self.read_model.catch_up().await?;
+        self.read_model.catch_up(tenant).await?;
         Ok(committed)
     }
 }

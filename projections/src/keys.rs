@@ -140,13 +140,28 @@ impl Keys {
     }
 }
 
+impl Keys {
+    /// Folds what has been committed of all tenants, as far as it can be folded.
+    pub async fn catch_up_all(&self) -> Result<(), PortError> {
+        let caught_up = Runner::new(self.pool.clone()).catch_up(NAME, None).await;
+        caught_up.map_err(|e| PortError::new("projecting tenants and keys", e))
+    }
+}
+
 #[async_trait]
 impl TenantReadModel for Keys {
-    async fn catch_up(&self) -> Result<(), PortError> {
-        Runner::new(self.pool.clone())
-            .catch_up(NAME)
-            .await
-            .map_err(|e| PortError::new("projecting tenants and keys", e))
+    async fn catch_up(&self, tenant: TenantId) -> Result<(), PortError> {
+        let failed = |e| PortError::new("projecting tenants and keys", e);
+        let runner = Runner::new(self.pool.clone());
+        runner.catch_up(NAME, Some(tenant)).await.map_err(failed)?;
+        match runner.stopped_for(NAME, tenant).await.map_err(failed)? {
+            None => Ok(()),
+            // A key that was revoked would go on to open everything.
+            Some(stopped) => Err(PortError::new(
+                "what was asked for is stored, but has no effect: the read model of keys has stopped",
+                format!("before event {}: {}", stopped.position, stopped.reason),
+            )),
+        }
     }
 }
 

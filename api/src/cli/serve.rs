@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use application::sessions::{SessionSettings, Sessions};
-use application::tenants::{KeyOrder, TenantReadModel};
+use application::tenants::KeyOrder;
 use application::{Clock, Hints, Ids, Metadata};
 use chrono::TimeDelta;
 use domain::scope::Scope;
@@ -234,7 +234,7 @@ async fn build(
         },
     };
     let tools = TenantTools::new(database.clone(), folder, secret.clone(), clock.clone(), hints);
-    tools.keys.catch_up().await?;
+    tools.keys.catch_up_all().await?;
     let app = App::new(Parts {
         clock,
         sessions,
@@ -294,7 +294,7 @@ async fn look_after(
 async fn look_around(app: &App, evidence_keys: &EvidenceKeys) {
     loop {
         tokio::time::sleep(LOOK_AROUND).await;
-        for result in [evidence_keys.refresh().await, app.keys.catch_up().await] {
+        for result in [evidence_keys.refresh().await, app.keys.catch_up_all().await] {
             if let Err(error) = result {
                 tracing::warn!(cause = %error, "looking around failed");
             }

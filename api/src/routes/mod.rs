@@ -80,7 +80,7 @@ pub fn router(app: &App) -> Router {
         .merge(docs)
         .route("/", get(|| async { axum::response::Redirect::temporary("/docs") }))
         .fallback(|| async { Problem::not_found() })
-        .method_not_allowed_fallback(method_not_allowed)
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(CatchPanicLayer::custom(observe::panicked))
         .layer(middleware::from_fn(observe::observe))
         .with_state(app.clone())
@@ -154,14 +154,6 @@ async fn refuse_query(request: Request, next: Next) -> Response {
             Problem::query(detail).into_response()
         }
     }
-}
-
-async fn method_not_allowed() -> Problem {
-    Problem::new(
-        axum::http::StatusCode::METHOD_NOT_ALLOWED,
-        "METHOD_NOT_ALLOWED",
-        "the address does not take this method",
-    )
 }
 
 /// A JSON answer that says where the command stands in the log.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::ids::TenantId;
-use domain::log::{Cursor, ResetReason};
+use domain::log::{Cursor, ResetReason, parse_position};
 use serde_json::json;
 
 use super::{Attached, Streams, frames};
@@ -23,10 +23,13 @@ pub enum Start {
 }
 
 impl Start {
-    /// The cursor that was sent, if it is one at all.
-    pub fn cursor(&self) -> Option<Cursor> {
+    /// The cursor that was sent, if it is one at all, of a log or of a session.
+    pub fn cursor(&self) -> Option<&str> {
         match self {
-            Self::After(sent) => sent.parse().ok(),
+            Self::After(sent) => {
+                let known = sent.parse::<Cursor>().is_ok() || parse_position(sent).is_some();
+                known.then_some(sent)
+            }
             Self::Now | Self::Earliest => None,
         }
     }

@@ -59,7 +59,7 @@ pub fn bye(reason: Farewell) -> Bytes {
 
 /// The only frame of a stream that is not let in. It repeats the reader's cursor: some take the id of
 /// the newest frame for theirs, also when it has none.
-pub fn turned_away(retry_ms: u64, reason: Farewell, cursor: Option<Cursor>) -> Bytes {
+pub fn turned_away(retry_ms: u64, reason: Farewell, cursor: Option<&str>) -> Bytes {
     let mut frame = String::new();
     if let Some(cursor) = cursor {
         let _ = writeln!(frame, "id: {cursor}");

@@ -1,17 +1,17 @@
 //! What the readers of one tenant share: the newest piece of its log, as frames, once.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::ids::{SessionId, TenantId};
-use domain::log::Cursor;
+use domain::log::{Cursor, Epoch};
 use projections::TenantReads;
+use projections::feed::Item;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::ring::{Frame, Pull, RING_FRAMES_MAX, Ring, WRITE_BYTES_MAX, Wanted};
+use super::ring::{Frame, Piece, Pull, RING_FRAMES_MAX, Ring, Wanted};
 use crate::problem::Problem;
 
 /// Events of one read of the log.
@@ -28,11 +28,10 @@ pub struct Hub {
     ring: Mutex<Ring>,
     /// The log's head as readers may know it: they wake when it changes.
     head: watch::Sender<Cursor>,
-    /// The highest position that a hint has named.
-    hinted: AtomicU64,
     hint: Notify,
-    /// Reading the log: one at a time, and who waited for one that began after it asked is served.
-    reading: tokio::sync::Mutex<Instant>,
+    /// When the last whole reading of the log began. One reads at a time; who waited for a reading
+    /// that began after it asked is served.
+    read_since: tokio::sync::Mutex<Instant>,
 }
 
 impl Hub {
@@ -41,15 +40,13 @@ impl Hub {
         let head = reads.log_head(tenant).await?;
         // A key belongs to a tenant, and a tenant's own making is its first event.
         let head = head.ok_or_else(|| Problem::internal("a tenant without a log"))?;
-        let before = head.position.saturating_sub(RING_FRAMES_MAX as u64);
         let hub = Self {
             reads,
             tenant,
             ring: Mutex::default(),
-            head: watch::Sender::new(Cursor { epoch: head.epoch, position: before }),
-            hinted: AtomicU64::new(0),
+            head: watch::Sender::new(before_the_newest(head)),
             hint: Notify::new(),
-            reading: tokio::sync::Mutex::new(Instant::now()),
+            read_since: tokio::sync::Mutex::new(Instant::now()),
         };
         while hub.read_on().await? {}
         Ok(hub)
@@ -70,7 +67,7 @@ impl Hub {
 
     /// The log has reached a position, as somebody says.
     pub(super) fn heard(&self, position: u64) {
-        if self.hinted.fetch_max(position, Ordering::Relaxed) < position {
+        if position > self.head.borrow().position {
             self.hint.notify_one();
         }
     }
@@ -78,39 +75,22 @@ impl Hub {
     /// Waits for a hint, or a while; reads what is new; lets a busy log gather.
     pub(super) async fn keep_up(&self) {
         let hinted = tokio::time::timeout(LOOK_AROUND, self.hint.notified()).await.is_ok();
-        let read = if hinted { self.read_piece().await } else { self.look().await };
-        if let Err(error) = read {
+        if let Err(error) = self.read_piece(!hinted).await {
             tracing::warn!(cause = %error, tenant = %self.tenant, "a log could not be read");
             tokio::time::sleep(LOOK_AROUND).await;
         }
         tokio::time::sleep(COALESCE).await;
     }
 
-    /// Reads one piece; another follows after a pause, so that readers can keep up.
-    async fn read_piece(&self) -> sqlx::Result<()> {
-        let mut reading = self.reading.lock().await;
-        *reading = Instant::now();
+    /// Reads one piece; another follows after a pause, so that readers can keep up. Hints may have
+    /// been lost, and a log restored: now and then it is looked at first.
+    async fn read_piece(&self, look: bool) -> sqlx::Result<()> {
+        let _reading = self.read_since.lock().await;
+        if look {
+            self.follow_history().await?;
+        }
         if self.read_on().await? {
             self.hint.notify_one();
-        }
-        Ok(())
-    }
-
-    /// Compares with the store: hints may have been lost, a log may have been restored.
-    async fn look(&self) -> sqlx::Result<()> {
-        let mut reading = self.reading.lock().await;
-        self.hinted.store(0, Ordering::Relaxed);
-        let Some(stored) = self.reads.log_head(self.tenant).await? else { return Ok(()) };
-        let known = *self.head.borrow();
-        if stored.epoch != known.epoch || stored.position < known.position {
-            // Another history: nothing of the old one is true any more.
-            *self.ring() = Ring::default();
-            self.head.send_replace(stored);
-        } else if stored.position > known.position {
-            *reading = Instant::now();
-            if self.read_on().await? {
-                self.hint.notify_one();
-            }
         }
         Ok(())
     }
@@ -118,12 +98,26 @@ impl Hub {
     /// Knows, after this, everything that was committed before the call.
     pub(super) async fn refresh(&self) -> sqlx::Result<()> {
         let asked = Instant::now();
-        let mut reading = self.reading.lock().await;
-        if *reading > asked {
+        let mut read_since = self.read_since.lock().await;
+        if *read_since > asked {
             return Ok(());
         }
-        *reading = Instant::now();
+        let began = Instant::now();
+        self.follow_history().await?;
         while self.read_on().await? {}
+        // Not before: a read that failed, or whose asker has gone, serves nobody.
+        *read_since = began;
+        Ok(())
+    }
+
+    /// A log that was restored has another history: nothing of the old one is true any more.
+    async fn follow_history(&self) -> sqlx::Result<()> {
+        let Some(stored) = self.reads.log_head(self.tenant).await? else { return Ok(()) };
+        let known = *self.head.borrow();
+        if stored.epoch != known.epoch || stored.position < known.position {
+            *self.ring() = Ring::default();
+            self.head.send_replace(before_the_newest(stored));
+        }
         Ok(())
     }
 
@@ -134,12 +128,7 @@ impl Hub {
             self.reads.log_after(self.tenant, head.epoch, head.position, READ_EVENTS_MAX).await?;
         let Some(last) = items.last() else { return Ok(false) };
         let reached = Cursor { epoch: head.epoch, position: last.position };
-        let decode = |error| sqlx::Error::Decode(Box::new(error));
-        let mut frames = Vec::with_capacity(items.len());
-        for item in &items {
-            let cursor = Cursor { epoch: head.epoch, position: item.position };
-            frames.push(Frame::of(cursor, item).map_err(decode)?);
-        }
+        let frames = frames_of(head.epoch, &items)?;
         self.ring().extend(frames);
         self.head.send_replace(reached);
         Ok(items.len() as i64 == READ_EVENTS_MAX)
@@ -147,27 +136,21 @@ impl Hub {
 
     /// What a reader that has seen everything up to `after` finds next.
     pub(super) fn pull(&self, after: u64, wanted: &Wanted) -> Pull {
-        self.ring().pull(after, wanted)
+        let head = self.head.borrow().position;
+        match self.ring().pull(after, wanted) {
+            // An empty ring knows of nothing.
+            Pull::UpToDate if after < head => Pull::Gone,
+            pulled => pulled,
+        }
     }
 
     /// The same from the store, for a reader that the ring has left behind.
     pub(super) async fn pull_stored(&self, after: u64, wanted: &Wanted) -> sqlx::Result<Pull> {
         let epoch = self.head.borrow().epoch;
         let items = self.reads.log_after(self.tenant, epoch, after, READ_EVENTS_MAX).await?;
-        let decode = |error| sqlx::Error::Decode(Box::new(error));
-        let (mut text, mut to) = (String::new(), after);
-        for item in &items {
-            let frame = Frame::of(Cursor { epoch, position: item.position }, item);
-            let frame = frame.map_err(decode)?;
-            if frame.is_for(wanted) {
-                if !text.is_empty() && text.len() + frame.text.len() > WRITE_BYTES_MAX {
-                    break;
-                }
-                text.push_str(&frame.text);
-            }
-            to = frame.position;
-        }
-        Ok(if to == after { Pull::UpToDate } else { Pull::Piece { text: text.into(), to } })
+        let frames = frames_of(epoch, &items)?;
+        let piece = Piece::of(&frames, after, wanted);
+        Ok(if piece.to == after { Pull::UpToDate } else { Pull::Piece(piece) })
     }
 
     /// When the event at a position was written, if the ring still knows.
@@ -183,4 +166,15 @@ impl Hub {
     fn ring(&self) -> MutexGuard<'_, Ring> {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where reading begins, for a ring full of what is newest.
+fn before_the_newest(head: Cursor) -> Cursor {
+    Cursor { position: head.position.saturating_sub(RING_FRAMES_MAX as u64), ..head }
+}
+
+fn frames_of(epoch: Epoch, items: &[Item]) -> sqlx::Result<Vec<Frame>> {
+    let frame = |item: &Item| Frame::of(Cursor { epoch, position: item.position }, item);
+    let frames: Result<Vec<Frame>, _> = items.iter().map(frame).collect();
+    frames.map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::admission::{Farewell, Permit};
 use super::begin::{Start, begin, greeting};
-use super::ring::{Pull, Wanted};
+use super::ring::{Piece, Pull, Wanted};
 use super::{Attached, Streams, frames};
 use crate::problem::Problem;
 
@@ -77,15 +77,21 @@ impl LogReader {
                     yield Ok(frames::bye(Farewell::MaxAge));
                     return;
                 }
+                // Also of a stream that always has something to send.
+                if Instant::now() >= end {
+                    yield Ok(frames::bye(Farewell::MaxAge));
+                    return;
+                }
                 match pull(&streams, &attached, head, place.cursor, &wanted).await {
-                    Next::Piece { text, to } => {
-                        place.cursor = to;
-                        if !text.is_empty() {
-                            place.told(to);
-                            yield Ok(text);
-                        } else if to - place.told >= CHECKPOINT_ITEMS {
-                            place.told(to);
-                            let id = Cursor { position: to, ..head }.to_string();
+                    Next::Piece(piece) => {
+                        place.cursor = piece.to;
+                        if !piece.text.is_empty() {
+                            place.told(piece.last);
+                            yield Ok(piece.text);
+                        }
+                        if piece.to - place.told >= CHECKPOINT_ITEMS {
+                            place.told(piece.to);
+                            let id = Cursor { position: piece.to, ..head }.to_string();
                             yield Ok(Bytes::from(frames::checkpoint(&id)));
                         }
                         continue;
@@ -100,10 +106,6 @@ impl LogReader {
                     _ = attached.head.changed() => {}
                     _ = permit.ending.changed() => {}
                     () = tokio::time::sleep_until(place.deadline().min(end)) => {
-                        if Instant::now() >= end {
-                            yield Ok(frames::bye(Farewell::MaxAge));
-                            return;
-                        }
                         if Instant::now() >= place.deadline() {
                             yield Ok(place.sign_of_life(head));
                         }
@@ -149,7 +151,7 @@ impl Place {
 }
 
 enum Next {
-    Piece { text: Bytes, to: u64 },
+    Piece(Piece),
     Nothing,
     TooFarBehind,
 }
@@ -170,7 +172,7 @@ async fn pull(
         pulled => Ok(pulled),
     };
     match pulled {
-        Ok(Pull::Piece { text, to }) => Next::Piece { text, to },
+        Ok(Pull::Piece(piece)) => Next::Piece(piece),
         Ok(Pull::UpToDate | Pull::Gone) => Next::Nothing,
         Err(error) => {
             tracing::warn!(cause = %error, "a reader's piece of the log could not be read");

@@ -22,13 +22,7 @@ pub(super) const WRITE_BYTES_MAX: usize = 64 * 1024;
 pub(super) struct Ring {
     frames: VecDeque<Frame>,
     /// Pieces that were put together for readers who want everything: most want the same ones.
-    shared: VecDeque<Shared>,
-}
-
-struct Shared {
-    after: u64,
-    to: u64,
-    text: Bytes,
+    shared: VecDeque<Piece>,
 }
 
 /// One position of the log. What may not be read has no text.
@@ -37,17 +31,27 @@ pub(super) struct Frame {
     written_at: DateTime<Utc>,
     session: Option<SessionId>,
     event_type: String,
-    pub(super) text: String,
+    text: String,
 }
 
 /// What a reader finds after its cursor.
 pub(super) enum Pull {
-    /// Everything up to a position that it wants of it. Empty when it wants nothing of it.
-    Piece { text: Bytes, to: u64 },
+    Piece(Piece),
     /// It has seen everything.
     UpToDate,
     /// The ring has moved on.
     Gone,
+}
+
+/// What a reader wants of everything after a position, up to another.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    after: u64,
+    /// Empty when it wants nothing of it.
+    pub(super) text: Bytes,
+    /// The last position in the text: the reader's cursor after it.
+    pub(super) last: u64,
+    pub(super) to: u64,
 }
 
 /// What a reader wants.
@@ -75,7 +79,7 @@ impl Frame {
         })
     }
 
-    pub(super) fn is_for(&self, wanted: &Wanted) -> bool {
+    fn is_for(&self, wanted: &Wanted) -> bool {
         !self.text.is_empty()
             && wanted.types.takes(&self.event_type)
             && wanted.session.is_none_or(|session| self.session == Some(session))
@@ -104,16 +108,15 @@ impl Ring {
             return Pull::Gone;
         }
         if !wanted.everything() {
-            let (text, to) = self.piece(after, wanted);
-            return Pull::Piece { text, to };
+            return Pull::Piece(self.piece(after, wanted));
         }
-        if let Some(known) = self.shared.iter().find(|shared| shared.after == after) {
-            return Pull::Piece { text: known.text.clone(), to: known.to };
+        if let Some(known) = self.shared.iter().find(|piece| piece.after == after) {
+            return Pull::Piece(known.clone());
         }
-        let (text, to) = self.piece(after, wanted);
+        let piece = self.piece(after, wanted);
         self.shared.truncate(SHARED_MAX - 1);
-        self.shared.push_front(Shared { after, to, text: text.clone() });
-        Pull::Piece { text, to }
+        self.shared.push_front(piece.clone());
+        Pull::Piece(piece)
     }
 
     /// When the event at a position was written, if the ring still knows.
@@ -135,19 +138,30 @@ impl Ring {
         usize::try_from(offset).ok().filter(|index| *index < self.frames.len())
     }
 
-    /// Frames after a position, as many as one write takes.
-    fn piece(&self, after: u64, wanted: &Wanted) -> (Bytes, u64) {
-        let (mut text, mut to) = (Vec::new(), after);
+    fn piece(&self, after: u64, wanted: &Wanted) -> Piece {
         let begin = self.at(after + 1).unwrap_or(self.frames.len());
-        for frame in self.frames.range(begin..) {
+        Piece::of(self.frames.range(begin..), after, wanted)
+    }
+}
+
+impl Piece {
+    /// Of the frames after a position, as many as one write takes.
+    pub(super) fn of<'f>(
+        frames: impl IntoIterator<Item = &'f Frame>,
+        after: u64,
+        wanted: &Wanted,
+    ) -> Self {
+        let (mut text, mut last, mut to) = (Vec::new(), after, after);
+        for frame in frames {
             if frame.is_for(wanted) {
                 if !text.is_empty() && text.len() + frame.text.len() > WRITE_BYTES_MAX {
                     break;
                 }
                 text.extend_from_slice(frame.text.as_bytes());
+                last = frame.position;
             }
             to = frame.position;
         }
-        (text.into(), to)
+        Self { after, text: text.into(), last, to }
     }
 }

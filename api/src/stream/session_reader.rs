@@ -20,6 +20,8 @@ use super::ring::WRITE_BYTES_MAX;
 use super::{Attached, Streams, frames};
 use crate::problem::Problem;
 
+/// In the place of a number: before the first record.
+const EARLIEST: &str = "earliest";
 /// Records of one read of the store.
 const READ_RECORDS_MAX: i64 = 32;
 
@@ -71,11 +73,14 @@ impl SessionReader {
             let pause = Duration::from_secs(u64::from(settings.stream_heartbeat_seconds));
             let end = Instant::now() + age_max(settings.stream_seconds_max);
             let mut written = Instant::now();
-            // Of the log, what was looked at for news of the session.
+            // Of the log, what was looked at for news of the session; none, and there is more to read.
             let mut seen = None;
+            let mut pace = Pace::default();
             yield Ok(Bytes::from(greeting));
             loop {
+                // Between any two pieces: a long session may keep a reader busy for hours.
                 let ending = *permit.ending.borrow_and_update();
+                let ending = ending.or((Instant::now() >= end).then_some(Farewell::MaxAge));
                 if let Some(why) = ending {
                     yield Ok(frames::bye(why));
                     return;
@@ -84,45 +89,38 @@ impl SessionReader {
                 let news = seen.is_none_or(|seen| {
                     head != seen && attached.hub.concerns(session, seen, head)
                 });
-                seen = Some(head);
                 if news {
-                    // All that is stored is read: a piece at a time, as the reader takes it.
-                    loop {
-                        match piece(&streams, tenant, &context, next).await {
-                            Err(error) => {
-                                tracing::warn!(cause = %error, "records could not be read");
-                                yield Ok(frames::bye(Farewell::SlowConsumer));
-                                return;
-                            }
-                            Ok(None) => break,
-                            Ok(Some(piece)) => {
-                                next = piece.next;
-                                written = Instant::now();
-                                yield Ok(piece.text);
-                            }
+                    let found = match piece(&streams, tenant, &context, next, &mut pace).await {
+                        Ok(Some(piece)) => Found::Records(piece),
+                        Ok(None) => match sealed(&streams, tenant, session, next).await {
+                            Ok(end) => Found::AllSent(end),
+                            Err(error) => Found::Failed(error),
+                        },
+                        Err(error) => Found::Failed(error),
+                    };
+                    match found {
+                        Found::Records(piece) => {
+                            (next, seen, written) = (piece.next, None, Instant::now());
+                            yield Ok(piece.text);
+                            continue;
                         }
-                    }
-                    match sealed(&streams, tenant, session, next).await {
-                        Ok(None) => {}
-                        Ok(Some(frame)) => {
-                            yield Ok(frame);
+                        Found::AllSent(Some(end)) => {
+                            yield Ok(end);
                             return;
                         }
-                        Err(error) => {
-                            tracing::warn!(cause = %error, "a session could not be looked at");
+                        Found::AllSent(None) => {}
+                        Found::Failed(error) => {
+                            tracing::warn!(cause = %error, "a session's records were not read");
                             yield Ok(frames::bye(Farewell::SlowConsumer));
                             return;
                         }
                     }
                 }
+                seen = Some(head);
                 tokio::select! {
                     _ = attached.head.changed() => {}
                     _ = permit.ending.changed() => {}
                     () = tokio::time::sleep_until((written + pause).min(end)) => {
-                        if Instant::now() >= end {
-                            yield Ok(frames::bye(Farewell::MaxAge));
-                            return;
-                        }
                         if written.elapsed() >= pause {
                             written = Instant::now();
                             yield Ok(frames::heartbeat());
@@ -134,10 +132,33 @@ impl SessionReader {
     }
 }
 
+/// What a look at the store has found.
+enum Found {
+    Records(Records),
+    /// With the last frame, when nothing can follow.
+    AllSent(Option<Bytes>),
+    Failed(sqlx::Error),
+}
+
 /// Records as frames, and the number after the last of them.
-struct Piece {
+struct Records {
     text: Bytes,
     next: u64,
+}
+
+/// How many records are read at a time: about as many as one write takes, whatever their size.
+struct Pace(i64);
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(READ_RECORDS_MAX)
+    }
+}
+
+impl Pace {
+    fn adapt(&mut self, read: usize, sent: usize) {
+        self.0 = if sent < read { sent as i64 } else { (self.0 * 2).min(READ_RECORDS_MAX) };
+    }
 }
 
 /// As many records as one write takes; none when there is nothing after.
@@ -146,17 +167,20 @@ async fn piece(
     tenant: TenantId,
     context: &ChainContext,
     first: u64,
-) -> sqlx::Result<Option<Piece>> {
-    let records = streams.reads.page(tenant, context.session_id, first, READ_RECORDS_MAX).await?;
-    let (mut text, mut next) = (Vec::new(), first);
-    for (record, signature) in &records {
+    pace: &mut Pace,
+) -> sqlx::Result<Option<Records>> {
+    let records = streams.reads.page(tenant, context.session_id, first, pace.0).await?;
+    let (mut text, mut next, mut sent) = (Vec::new(), first, 0);
+    for signed in &records {
         if text.len() > WRITE_BYTES_MAX {
             break;
         }
-        write_record(context, &(record.clone(), signature.clone()), &mut text);
-        next = record.body.sequence_number + 1;
+        write_record(context, signed, &mut text);
+        next = signed.0.body.sequence_number + 1;
+        sent += 1;
     }
-    Ok((next > first).then(|| Piece { text: text.into(), next }))
+    pace.adapt(records.len(), sent);
+    Ok((sent > 0).then(|| Records { text: text.into(), next }))
 }
 
 fn write_record(context: &ChainContext, (record, signature): &Signed, text: &mut Vec<u8>) {
@@ -194,11 +218,10 @@ fn greeting(row: &SessionRow, next: u64, reset: Option<&str>) -> String {
         "head": row.next_sequence.checked_sub(1),
         "replay": replay,
     });
-    // Before the first record there is no number to name.
-    let id = next.checked_sub(1).map(|seen| seen.to_string());
-    let Some(sent) = reset else { return frames::ready(id.as_deref(), &data) };
+    // Before the first record there is no number to name, but a place to come back to.
+    let id = next.checked_sub(1).map_or_else(|| EARLIEST.to_owned(), |seen| seen.to_string());
+    let Some(sent) = reset else { return frames::ready(Some(&id), &data) };
     let sent: String = sent.chars().take(SENT_CHARS_MAX).collect();
-    let cursor = id.unwrap_or_default();
-    let reset = frames::reset(ResetReason::UnknownCursor, &sent, &cursor, "0");
+    let reset = frames::reset(ResetReason::UnknownCursor, &sent, &id, EARLIEST);
     frames::ready(None, &data) + &reset
 }

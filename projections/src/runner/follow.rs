@@ -32,6 +32,8 @@ pub enum Outcome {
     Done,
     /// Somebody else follows this tenant's log.
     Busy,
+    /// The generation is not being built any more: another rebuild has begun.
+    Superseded,
 }
 
 /// A generation and where it stands.
@@ -102,7 +104,7 @@ impl Runner {
                 Ok(_) if limit == BATCH_EVENTS_MAX => return Ok(()),
                 // The rest up to the event at fault is found by further halving.
                 Ok(Outcome::More) => {}
-                Ok(Outcome::Done | Outcome::Busy) => return Ok(()),
+                Ok(Outcome::Done | Outcome::Busy | Outcome::Superseded) => return Ok(()),
                 Err(Failure::Database(error)) => return Err(error),
                 Err(Failure::Fold { error, .. }) if !error.is_poison() => {
                     return Err(database(error));
@@ -152,6 +154,13 @@ impl Runner {
             return Ok(Outcome::Busy);
         }
         let standing = standing(&mut transaction, tenant, scope).await?;
+        if let Scope::Built { name, generation } = scope
+            && standing.is_empty()
+        {
+            // It stands still, or another rebuild has taken its place.
+            let current = is_building(&mut transaction, name, *generation).await?;
+            return Ok(if current { Outcome::Done } else { Outcome::Superseded });
+        }
         // Those that are farthest behind first; they join the next ones where those stand.
         let Some(after) = standing.iter().map(|s| s.position).min() else {
             return Ok(Outcome::Done);
@@ -210,7 +219,7 @@ async fn standing(
          from projections p
          left join projection_progress g on g.tenant_id = $1 and g.projection = p.name
              and g.generation = coalesce($3, p.generation)
-         where ($2::text is null or p.name = $2)
+         where ($2::text is null or p.name = $2) and ($3::int is null or p.building = $3)
          for share of p",
     )
     .bind(tenant.0)
@@ -226,6 +235,19 @@ async fn standing(
             Some(Standing { projection, generation, position })
         })
         .collect())
+}
+
+/// Whether a generation is the one that is being built.
+pub(super) async fn is_building(
+    connection: &mut PgConnection,
+    name: &str,
+    generation: i32,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar("select coalesce(building = $2, false) from projections where name = $1")
+        .bind(name)
+        .bind(generation)
+        .fetch_one(connection)
+        .await
 }
 
 async fn move_on(

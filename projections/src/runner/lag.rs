@@ -3,6 +3,7 @@
 use sqlx::{FromRow, Row};
 
 use super::Runner;
+use super::rebuild::BUILD_LOCK;
 
 /// Of one projection, over all tenants.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +35,13 @@ impl Runner {
     /// The lag of every projection, by name.
     pub async fn lag(&self) -> sqlx::Result<Vec<Lag>> {
         let rows = sqlx::query(
-            "select p.name, p.generation, p.building,
+            "select p.name, p.generation,
+                    -- A rebuild that died has left its number, and has lost its lock.
+                    case when exists (
+                        select from pg_locks l
+                        where l.locktype = 'advisory' and l.classid::bigint = $1
+                          and l.objid::bigint = hashtext(p.name)::bigint & 4294967295
+                    ) then p.building end as building,
                     coalesce(sum(h.position - coalesce(g.position, 0)), 0)::int8 as events,
                     coalesce(extract(epoch from now() - min(e.timestamp)), 0)::float8 as seconds
              from projections p
@@ -45,6 +52,7 @@ impl Runner {
                  and e.position = coalesce(g.position, 0) + 1
              group by p.name, p.generation, p.building order by p.name",
         )
+        .bind(i64::from(BUILD_LOCK))
         .fetch_all(&self.pool)
         .await?;
         let mut lags = Vec::with_capacity(rows.len());

@@ -163,7 +163,7 @@ impl Runner {
             match self.follow(tenant, &Scope::served()).await {
                 Ok(Outcome::More) => tenants.push_back(tenant),
                 // Another server follows this one at the moment.
-                Ok(Outcome::Done | Outcome::Busy) => {}
+                Ok(Outcome::Done | Outcome::Busy | Outcome::Superseded) => {}
                 Err(error) => tracing::warn!(cause = %error, %tenant, "following a log failed"),
             }
         }
@@ -201,17 +201,19 @@ impl Runner {
         .map(|_| ())
     }
 
-    /// Brings one projection up to everything that was committed before the call, waiting for
-    /// whoever follows a log at the moment.
-    pub async fn catch_up(&self, name: &str) -> sqlx::Result<()> {
+    /// Brings one projection up to everything that was committed before the call, of one tenant or of
+    /// all, waiting for whoever follows a log at the moment.
+    pub async fn catch_up(&self, name: &str, tenant: Option<TenantId>) -> sqlx::Result<()> {
         let behind: Vec<Uuid> = sqlx::query_scalar(
             "select h.tenant_id from tenant_heads h
              join projections p on p.name = $1
              left join projection_progress g on g.tenant_id = h.tenant_id
                  and g.projection = p.name and g.generation = p.generation
-             where g.stopped_at is null and coalesce(g.position, 0) < h.position",
+             where g.stopped_at is null and coalesce(g.position, 0) < h.position
+               and ($2::uuid is null or h.tenant_id = $2)",
         )
         .bind(name)
+        .bind(tenant.map(|tenant| tenant.0))
         .fetch_all(&self.pool)
         .await?;
         for tenant in behind {
@@ -219,6 +221,20 @@ impl Runner {
             while self.follow(TenantId(tenant), &scope).await? == Outcome::More {}
         }
         Ok(())
+    }
+
+    /// Where a projection stands still for a tenant, if it does.
+    pub async fn stopped_for(&self, name: &str, tenant: TenantId) -> sqlx::Result<Option<Stopped>> {
+        sqlx::query_as(
+            "select g.stopped_at as position, coalesce(g.stopped_reason, '') as reason
+             from projection_progress g
+             join projections p on p.name = g.projection and p.generation = g.generation
+             where g.projection = $1 and g.tenant_id = $2 and g.stopped_at is not null",
+        )
+        .bind(name)
+        .bind(tenant.0)
+        .fetch_optional(&self.pool)
+        .await
     }
 
     /// The names of all projections.

@@ -9,11 +9,12 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Connection, PgConnection, Postgres};
 use uuid::Uuid;
 
+use super::follow::is_building;
 use super::{Outcome, Projection, Runner, Scope};
 use crate::folds;
 
 /// First key of the advisory lock that lets one process build at a time; the second is the name's.
-const BUILD_LOCK: i32 = 0x6578_6802;
+pub(super) const BUILD_LOCK: i32 = 0x6578_6802;
 
 /// Why nothing was rebuilt. The served rows are untouched.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,8 @@ pub enum RebuildError {
     Unknown(String),
     #[error("another process rebuilds it at the moment")]
     Running,
+    #[error("another rebuild has taken the place of this one")]
+    Superseded,
     #[error("event {position} cannot be folded: {reason}")]
     Stopped { position: i64, reason: String },
     #[error(transparent)]
@@ -51,6 +54,10 @@ impl Runner {
             return Err(RebuildError::Running);
         }
         let built = self.build(projection, &mut told).await;
+        // What was not finished is nobody's; who has taken our place has what is there now.
+        if built.is_err() && !matches!(built, Err(RebuildError::Superseded)) {
+            self.clear(projection).await?;
+        }
         unlock(guard, name).await;
         built
     }
@@ -63,7 +70,9 @@ impl Runner {
         let name = projection.name();
         self.clear(projection).await?;
         let generation: i32 = sqlx::query_scalar(
-            "update projections set building = generation + 1 where name = $1 returning building",
+            "update projections
+             set last_generation = last_generation + 1, building = last_generation + 1
+             where name = $1 returning building",
         )
         .bind(name)
         .fetch_one(&self.pool)
@@ -75,6 +84,9 @@ impl Runner {
                 let mut left = ahead;
                 while left > 0 {
                     let outcome = self.follow(tenant, &scope).await?;
+                    if outcome == Outcome::Superseded {
+                        return Err(RebuildError::Superseded);
+                    }
                     self.insist(tenant, name, generation).await?;
                     let now_left = self.left(tenant, name, generation).await?;
                     events += (left - now_left).max(0);
@@ -84,6 +96,9 @@ impl Runner {
             }
             if self.swap(name, generation).await? {
                 break;
+            }
+            if !is_building(&mut *self.pool.acquire().await?, name, generation).await? {
+                return Err(RebuildError::Superseded);
             }
         }
         self.clear(projection).await?;
@@ -152,7 +167,7 @@ impl Runner {
             .await?;
         let swapped = sqlx::query(
             "update projections p set generation = $2, building = null
-             where name = $1 and not exists (
+             where name = $1 and building = $2 and not exists (
                  select from projection_progress old
                  left join projection_progress new on new.tenant_id = old.tenant_id
                      and new.projection = old.projection and new.generation = $2

@@ -94,3 +94,25 @@ async fn a_rebuild_goes_past_what_has_stopped_once_it_is_mended() {
     let agents = app.get("/v1/aggregations/agents").await.expect(200).body;
     assert_eq!(agents["items"][0]["agent_id"], "poison");
 }
+
+#[tokio::test]
+async fn a_key_is_not_said_to_be_revoked_while_its_read_model_stands_still() {
+    let mut app = TestApp::start().await;
+    let owner = app.database.as_ref().unwrap().as_owner().await;
+    let execute = async |sql: &str| sqlx::raw_sql(sql).execute(&owner).await.map(|_| ()).unwrap();
+    let key = app.make_key("demo", "evidence:read");
+    execute("alter table api_keys add constraint p check (label <> 'poison')").await;
+    let add = ["key", "add", "--tenant", "demo", "--scopes", "evidence:read", "--label", "poison"];
+    let revoke = ["key", "revoke", &key[4..12]];
+    for command in [&add[..], &revoke[..]] {
+        let ended = app.cli(command);
+        assert!(!ended.status.success(), "{ended:?}");
+        let told = String::from_utf8(ended.stderr).unwrap();
+        assert!(told.contains("has no effect: the read model of keys has stopped"), "{told}");
+        assert!(ended.stdout.is_empty(), "no key is shown that does not open");
+    }
+    execute("alter table api_keys drop constraint p").await;
+    app.restart();
+    app.settle().await;
+    let _ = app.as_key(&key).get("/v1/sessions").await.expect(401);
+}

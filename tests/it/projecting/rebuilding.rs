@@ -135,7 +135,7 @@ async fn what_a_rebuild_that_died_has_left_is_read_by_nobody_and_removed_by_the_
     .unwrap();
     assert_eq!(rows(&owner).await, before);
     let listed = String::from_utf8(app.cli(&["projections", "list"]).stdout).unwrap();
-    assert!(listed.contains("generation 2 is being built"), "{listed}");
+    assert!(!listed.contains("being built"), "nobody builds it: {listed}");
     assert!(app.cli(&["projections", "rebuild", "tool_usage"]).status.success());
     assert_eq!(rows(&owner).await, before);
 }
@@ -147,4 +147,47 @@ async fn a_name_that_no_read_model_has_is_refused() {
     assert!(!refused.status.success());
     let told = String::from_utf8(refused.stderr).unwrap();
     assert!(told.contains("no projection `nothing`"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_rebuilds_at_once_one_gives_way() {
+    let app = Arc::new(TestApp::start().await);
+    some_work(&app).await;
+    app.settle().await;
+    let owner = app.database.as_ref().unwrap().as_owner().await;
+    let before = rows(&owner).await;
+    // As long as a rebuild over a large log takes.
+    sqlx::raw_sql(
+        "create function slow() returns trigger language plpgsql as
+             'begin perform pg_sleep(1); return null; end';
+         create trigger slow after insert on event_counts execute function slow()",
+    )
+    .execute(&owner)
+    .await
+    .unwrap();
+    let rebuild = || {
+        let app = app.clone();
+        tokio::task::spawn_blocking(move || app.cli(&["projections", "rebuild", "event_counts"]))
+    };
+    let first = rebuild();
+    tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+    let refused = rebuild().await.unwrap();
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains("another process rebuilds it"), "{told}");
+    let listed = String::from_utf8(app.cli(&["projections", "list"]).stdout).unwrap();
+    assert!(listed.contains("is being built"), "{listed}");
+    // The first loses its lock, as when its connection breaks, and another takes its place.
+    sqlx::query(
+        "select pg_terminate_backend(pid) from pg_locks
+         where locktype = 'advisory' and classid = x'65786802'::int::oid",
+    )
+    .execute(&owner)
+    .await
+    .unwrap();
+    let second = rebuild().await.unwrap();
+    assert!(second.status.success(), "{}", String::from_utf8_lossy(&second.stderr));
+    let first = first.await.unwrap();
+    let told = String::from_utf8(first.stderr).unwrap();
+    assert!(told.contains("another rebuild has taken the place"), "{told}");
+    assert_eq!(rows(&owner).await, before);
 }

@@ -140,6 +140,7 @@ async fn cursors_of_elsewhere_are_refused() {
         "colour=red",
         "since=yesterday",
         "type=a%00b",
+        "since=-4713-01-01T00:00:00Z",
         &format!("after={head}"),
     ] {
         let refused = app.get(&format!("/v1/events/history?{query}")).await.expect(400);

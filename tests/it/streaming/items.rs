@@ -92,6 +92,30 @@ async fn a_checkpoint_moves_the_cursor_past_what_a_filter_leaves_out() {
 }
 
 #[tokio::test]
+async fn a_checkpoint_follows_an_item_too_when_much_is_left_out_after_it() {
+    let app = TestApp::start().await;
+    let sealed = app.sealed_session().await;
+    let cursor = app.head().await;
+    let before: Cursor = cursor.parse().unwrap();
+    let session = app.start_session().await;
+    for number in 0..150 {
+        let _ = app.append(session, &[events::tool_call(session, number)]).await.expect(201);
+    }
+    let query = format!(
+        "?types=session.sealed&last_event_id={}-{}",
+        before.epoch.as_str(),
+        before.position - 1
+    );
+    let mut stream = app.stream(&query).await;
+    stream.expect("ready").await;
+    let item = stream.item().await;
+    assert_eq!(item.get("entity")["id"], json!(sealed));
+    let checkpoint = stream.next().await.unwrap();
+    assert!(checkpoint.is_checkpoint(), "{checkpoint:?}");
+    assert_eq!(checkpoint.position(), before.position + 151);
+}
+
+#[tokio::test]
 async fn a_silent_stream_shows_that_it_lives_and_moves_its_cursor() {
     let app = TestApp::start_with(&[("EXHIBIT_STREAM_HEARTBEAT_SECONDS", "1")]).await;
     let mut stream = app.stream("?types=session.sealed").await;

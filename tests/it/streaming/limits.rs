@@ -29,6 +29,31 @@ async fn a_stream_ends_at_its_age_with_a_farewell() {
 }
 
 #[tokio::test]
+async fn a_stream_that_always_has_something_to_send_ends_at_its_age_too() {
+    let app = TestApp::start_with(&[("EXHIBIT_STREAM_SECONDS_MAX", "2")]).await;
+    let mut stream = app.stream("").await;
+    stream.expect("ready").await;
+    let write = async {
+        loop {
+            app.start_session().await;
+        }
+    };
+    let read = async {
+        loop {
+            let frame = stream.next().await.expect("a farewell before the end");
+            if frame.is("bye") {
+                return frame;
+            }
+        }
+    };
+    let bye = tokio::select! {
+        () = write => unreachable!("writing does not end"),
+        bye = read => bye,
+    };
+    assert_eq!(bye.get("reason"), "max_age");
+}
+
+#[tokio::test]
 async fn streams_beyond_a_limit_are_turned_away_without_an_error() {
     let app = TestApp::start_with(&[
         ("EXHIBIT_STREAMS_PER_KEY_MAX", "2"),

@@ -237,3 +237,24 @@ async fn a_log_that_was_restored_with_loss_resets_every_old_cursor() {
     let stream = app.resume_stream(&old).await;
     assert_reset(&app, stream, "unknown_cursor", &old).await;
 }
+
+#[tokio::test]
+async fn a_log_that_is_restored_under_its_readers_sends_them_away_and_replays_to_new_ones() {
+    let app = TestApp::start().await;
+    items(&app, 3).await;
+    let mut watching = app.stream("").await;
+    watching.expect("ready").await;
+    let owner = app.database.as_ref().unwrap().as_owner().await;
+    sqlx::query("update tenant_heads set epoch = exhibit_epoch()").execute(&owner).await.unwrap();
+    watching.expect("bye").await;
+    let mut anew = app.stream("?last_event_id=earliest").await;
+    assert!(anew.expect("ready").await.get("replay").as_u64().unwrap() >= 3);
+    assert_eq!(anew.items(3).await.len(), 3, "at once, not when something is written");
+}
+
+#[tokio::test]
+async fn a_head_of_a_stream_is_not_asked_for() {
+    let app = TestApp::start().await;
+    let refused = tests::send(app.request(Method::HEAD, "/v1/stream")).await;
+    assert_eq!(refused.status, 405);
+}

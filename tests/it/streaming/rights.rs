@@ -34,6 +34,46 @@ async fn a_revoked_key_loses_its_streams_and_no_other_key_does() {
     assert!(kept.item().await.is_item());
 }
 
+/// Records of some 200 KB, 60 MB together: more than sockets hold.
+async fn long_session(app: &TestApp) -> uuid::Uuid {
+    let session = app.start_session().await;
+    let text = "x".repeat(200_000);
+    for batch in 0..20_u64 {
+        let numbers = batch * 15..(batch + 1) * 15;
+        let payload = || json!({ "text": text });
+        let events: Vec<_> = numbers
+            .map(|number| tests::events::event(session, number, "app.note", payload()))
+            .collect();
+        let _ = app.append(session, &events).await.expect(201);
+    }
+    session
+}
+
+#[tokio::test]
+async fn a_key_that_is_revoked_while_a_long_session_is_read_gets_no_more_of_it() {
+    let app = TestApp::start().await;
+    let session = long_session(&app).await;
+    let key = app.make_key("demo", "evidence:read");
+    let path = format!("/v1/sessions/{session}/stream");
+    let mut stream = EventStream::open(app.as_key(&key).request(Method::GET, &path)).await;
+    stream.expect("ready").await;
+    let first = stream.item().await;
+    assert_eq!(first.id.as_deref(), Some("0"));
+    assert!(app.cli(&["key", "revoke", &key[4..12]]).status.success());
+    // It reads nothing meanwhile: what is under way is what the sockets hold.
+    tokio::time::sleep(NOTICED_WITHIN).await;
+    let mut records = 1;
+    loop {
+        let frame = stream.next().await.expect("a farewell before the end");
+        if frame.is("bye") {
+            assert_eq!(frame.get("reason"), "key_revoked");
+            break;
+        }
+        records += 1;
+    }
+    assert!(records < 150, "{records} of 300 records");
+}
+
 #[tokio::test]
 async fn a_suspended_tenant_loses_its_streams_and_gets_them_back() {
     let app = TestApp::start().await;

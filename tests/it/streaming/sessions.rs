@@ -101,3 +101,18 @@ async fn what_happens_to_other_sessions_is_not_in_it() {
     let item = stream.item().await;
     assert_eq!(item.get("session_id").as_str(), Some(session.to_string().as_str()));
 }
+
+#[tokio::test]
+async fn who_has_seen_an_empty_session_comes_back_to_its_first_record() {
+    let app = TestApp::start().await;
+    let session = app.start_session().await;
+    let path = format!("/v1/sessions/{session}/stream?last_event_id=now");
+    let mut stream = EventStream::open(app.request(Method::GET, &path)).await;
+    let id = stream.expect("ready").await.id.expect("a place to come back to");
+    drop(stream);
+    let _ = app.append(session, &[events::session_start(session)]).await.expect(201);
+    let again = app.request(Method::GET, &path).header("last-event-id", &id);
+    let mut again = EventStream::open(again).await;
+    again.expect("ready").await;
+    assert_eq!(again.item().await.id.as_deref(), Some("0"));
+}

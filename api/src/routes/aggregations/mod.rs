@@ -100,7 +100,8 @@ fn window(
 
 fn hours(text: &str) -> Option<i64> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let plain = digits.len() <= 4 && digits.bytes().all(|b| b.is_ascii_digit());
+    let plain =
+        digits.len() <= 4 && !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit());
     let number: i64 = plain.then(|| digits.parse().ok()).flatten()?;
     let hours = match unit {
         "h" => number,
@@ -135,9 +136,9 @@ mod tests {
         assert_eq!(hours("24h"), Some(24));
         assert_eq!(hours("7d"), Some(168));
         assert_eq!(hours("366d"), Some(HOURS_MAX));
-        for text in
-            ["", "h", "0h", "-1h", "1", "367d", "8785h", "1w", "1.5h", "99999h", "+1h", "1é"]
-        {
+        for text in [
+            "", "h", "0h", "024h", "-1h", "1", "367d", "8785h", "1w", "1.5h", "99999h", "+1h", "1é",
+        ] {
             assert_eq!(hours(text), None, "{text}");
         }
     }

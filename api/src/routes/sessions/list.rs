@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::view::SessionView;
 use crate::auth::Caller;
 use crate::conditional;
-use crate::extract::Params;
+use crate::extract::{Params, instant};
 use crate::min_position::{MinPosition, Source};
 use crate::problem::Problem;
 use crate::state::App;
@@ -107,8 +107,8 @@ impl ListQuery {
             agent_id: self.agent_id,
             status: self.status,
             evidence_class: self.evidence_class,
-            since: self.since,
-            until: self.until,
+            since: instant("since", self.since)?,
+            until: instant("until", self.until)?,
             idle_before,
         })
     }

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::Caller;
 use crate::conditional;
-use crate::extract::Params;
+use crate::extract::{Params, instant};
 use crate::min_position::{MinPosition, Source};
 use crate::problem::Problem;
 use crate::state::App;
@@ -147,8 +147,8 @@ impl HistoryQuery {
             event_type: self.event_type.clone(),
             entity_type: self.entity_type.clone(),
             entity_id: self.entity_id.clone(),
-            since: self.since,
-            until: self.until,
+            since: instant("since", self.since)?,
+            until: instant("until", self.until)?,
         })
     }
 }

@@ -18,6 +18,7 @@ use crate::extract::OptionalBody;
 use crate::problem::Problem;
 use crate::state::App;
 
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// For a ticket to be used.
 const TICKET_SECONDS: i64 = 60;
 
@@ -56,12 +57,13 @@ pub async fn create(
         let (cookie, expires_at) = app.auth.stream_cookie(&caller.key_id, now);
         let cookie = HeaderValue::from_str(&cookie).map_err(Problem::internal)?;
         let body = Json(TicketBody { ticket: None, expires_at });
-        return Ok((StatusCode::CREATED, [(header::SET_COOKIE, cookie)], body).into_response());
+        let headers = [(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, NO_STORE)];
+        return Ok((StatusCode::CREATED, headers, body).into_response());
     }
     let ticket = URL_SAFE_NO_PAD.encode(random_bytes::<32>()?);
     let expires_at = now + TimeDelta::seconds(TICKET_SECONDS);
     let whose = Redeemed { tenant: caller.tenant, key_id: caller.key_id };
     app.tickets.issue(&Hash::of(ticket.as_bytes()), &whose, now, expires_at).await?;
     let body = Json(TicketBody { ticket: Some(ticket), expires_at });
-    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], body).into_response())
+    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, NO_STORE)], body).into_response())
 }
