@@ -56,7 +56,8 @@ impl Streams {
     pub fn new(reads: TenantReads, keys: Keys, settings: StreamSettings) -> Arc<Self> {
         let admission = Admission::new(keys, &settings);
         let closing = watch::Sender::new(false);
-        let (hubs, making) = (Mutex::default(), std::array::from_fn(|_| Default::default()));
+        let (hubs, making) =
+            (Mutex::default(), std::array::from_fn(|_| tokio::sync::Mutex::default()));
         Arc::new(Self { reads, hubs, making, admission, settings, closing })
     }
 

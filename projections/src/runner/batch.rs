@@ -42,9 +42,11 @@ impl Batch {
         limit: i64,
     ) -> sqlx::Result<Self> {
         let rows = sqlx::query(
+            // Positions have no hole: the range is the limit. With a limit instead, a planner that
+            // knows no better sorts the whole rest of the log for each batch.
             "select position, aggregate_type, aggregate_id, payload::text from events
-             where tenant_id = $1 and position > $2 and position <= $3
-             order by position limit $4",
+             where tenant_id = $1 and position > $2 and position <= least($3, $2 + $4)
+             order by position",
         )
         .bind(tenant.0)
         .bind(after)
@@ -70,8 +72,9 @@ impl Batch {
         &self,
     ) -> impl Iterator<Item = Result<(&Logged, SessionId, &SessionEvent), FoldError>> {
         self.events.iter().filter(|event| event.aggregate_type == "session").map(|event| {
-            let read =
-                event.session.get_or_init(|| session_event(&event.payload).map_err(unreadable));
+            let read = event
+                .session
+                .get_or_init(|| session_event(&event.payload).map_err(|e| unreadable(&e)));
             match read {
                 Ok(session) => Ok((event, SessionId(event.aggregate_id), session)),
                 Err(reason) => Err(FoldError::Poison(reason.clone())),
@@ -83,7 +86,7 @@ impl Batch {
     pub fn tenants(&self) -> impl Iterator<Item = Result<TenantEvent, FoldError>> {
         let of_tenants = self.events.iter().filter(|event| event.aggregate_type == "tenant");
         of_tenants.map(|event| {
-            serde_json::from_str(&event.payload).map_err(|e| FoldError::Poison(unreadable(e)))
+            serde_json::from_str(&event.payload).map_err(|e| FoldError::Poison(unreadable(&e)))
         })
     }
 
@@ -94,8 +97,7 @@ impl Batch {
     }
 }
 
-// As `map_err` hands it over.
-fn unreadable(error: serde_json::Error) -> String {
+fn unreadable(error: &serde_json::Error) -> String {
     format!("the event cannot be read: {error}")
 }
 
