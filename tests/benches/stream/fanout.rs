@@ -86,7 +86,7 @@ pub(crate) struct Round {
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
     pub(crate) p99_from_request_ms: f64,
-    /// Every subscriber got every item.
+    /// Every subscriber got every item, once.
     pub(crate) complete: bool,
 }
 
@@ -111,8 +111,6 @@ pub(crate) async fn round<C: Carrier>(
     let requests = vec![carrier.request(); SUBSCRIBERS];
     let crowd = Crowd::gather(carrier.address(), requests, CONNECTING)?;
     crowd.opened().await?;
-    // Those who have come by now have seen the writers' sessions begin.
-    let before = crowd.total();
     let began = Instant::now();
     let writing = tokio::spawn(pace(appenders, rate, WARM_UP + time));
     tokio::time::sleep(WARM_UP).await;
@@ -120,8 +118,9 @@ pub(crate) async fn round<C: Carrier>(
     tokio::time::sleep_until((began + WARM_UP + time).into()).await;
     let (last, end) = (crowd.total(), Instant::now());
     let commits = writing.await??;
-    let each = before / SUBSCRIBERS as u64 + commits.len() as u64;
-    let complete = crowd.have(|_| each, DRAIN_MAX).await.is_ok();
+    let each = commits.len() as u64;
+    let complete =
+        crowd.have(|_| each, DRAIN_MAX).await.is_ok() && crowd.total() == each * SUBSCRIBERS as u64;
     let measured: Vec<Commit> =
         commits.into_iter().filter(|c| c.answered >= warm && c.answered <= end).collect();
     let seconds = (end - warm).as_secs_f64();
@@ -151,7 +150,7 @@ fn latencies(commits: &[Commit], crowd: &Crowd) -> [Vec<Duration>; 2] {
     latencies
 }
 
-/// Rounds of rising rates, until one is not sustained and delivers less than one before.
+/// Rounds of rising rates, until one is far below the best.
 pub(crate) async fn climb<C: Carrier>(
     carrier: &C,
     name: &str,
@@ -171,8 +170,7 @@ pub(crate) async fn climb<C: Carrier>(
             round.p99_from_request_ms,
             if round.complete { "" } else { ", NOT COMPLETE" },
         );
-        let is_over = !round.is_sustained()
-            && rounds.iter().any(|before| before.deliveries > round.deliveries);
+        let is_over = rounds.iter().any(|before| round.deliveries < 0.7 * before.deliveries);
         rounds.push(round);
         if is_over {
             break;

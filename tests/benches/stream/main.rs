@@ -25,7 +25,7 @@ const ROUNDS: usize = 3;
 const STEP: Duration = Duration::from_millis(2_500);
 /// Items a second that are tried.
 const RATES: [f64; 7] = [250.0, 500.0, 1_000.0, 2_000.0, 3_000.0, 4_000.0, 6_000.0];
-const NCHAN_RATES: [f64; 7] = [50.0, 100.0, 150.0, 200.0, 250.0, 500.0, 1_000.0];
+const NCHAN_RATES: [f64; 9] = [50.0, 100.0, 150.0, 200.0, 250.0, 500.0, 1_000.0, 2_000.0, 4_000.0];
 const QUIET_RATE: f64 = 10.0;
 const QUIET_TIME: Duration = Duration::from_secs(10);
 
@@ -93,7 +93,7 @@ async fn fan_out(server: &Server) -> Outcome<()> {
     let ours = server.place();
     let climbed = climb(ours, "exhibit", &RATES, STEP).await?;
     let items = nchan::items_of(ours).await?;
-    let nchan = Nchan::start(items)?;
+    let nchan = Nchan::start(&items)?;
     println!("  nchan carries the same items, {} bytes each", nchan.mean_bytes());
     let nchan_climbed = climb(&nchan, "nchan", &NCHAN_RATES, STEP).await?;
     let sustained = climbed.iter().rev().find(|round| round.is_sustained());

@@ -1,7 +1,7 @@
 //! nginx with nchan, Debian's packages as `.config/tools.sh bench` unpacks them.
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,7 +31,7 @@ struct Messages {
 }
 
 impl Nchan {
-    pub(crate) fn start(items: Vec<Box<RawValue>>) -> Outcome<Self> {
+    pub(crate) fn start(items: &[Box<RawValue>]) -> Outcome<Self> {
         let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/nchan");
         let program = place.join("usr/sbin/nginx");
         let module = place.join("usr/lib/nginx/modules/ngx_nchan_module.so");
@@ -49,7 +49,7 @@ impl Nchan {
             .map_err(|e| {
                 format!("{}: {e} (.config/tools.sh bench fetches it)", program.display())
             })?;
-        let messages = Arc::new(Messages::of(&items)?);
+        let messages = Arc::new(Messages::of(items)?);
         Ok(Self { _process: Running::new(process), _folder: folder, address, messages })
     }
 
@@ -68,7 +68,6 @@ impl Nchan {
 /// Two workers, as Exhibit's server has two threads here; no log, room for every message of a round.
 fn configuration(module: &Path, address: &str) -> String {
     let user = if nix::unistd::Uid::effective().is_root() { "user root;" } else { "" };
-    let module: PathBuf = module.to_owned();
     format!(
         "load_module {};
         {user}
