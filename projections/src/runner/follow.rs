@@ -203,7 +203,12 @@ async fn lock(
         .await
 }
 
-/// The generations in scope that have not stopped. A swap waits until this transaction has ended.
+/// The generations in scope that have not stopped.
+///
+/// First the lock, which a swap waits for and which waits for a swap; then, with what is committed by
+/// then, where they stand. One query for both would join the row that it has waited for to what it
+/// saw before, take a generation that was just swapped in for one that has seen nothing, and fold
+/// the log twice.
 async fn standing(
     connection: &mut PgConnection,
     tenant: TenantId,
@@ -213,23 +218,31 @@ async fn standing(
         Scope::Served(name) => (name.as_deref(), None),
         Scope::Built { name, generation } => (Some(name.as_str()), Some(*generation)),
     };
-    let rows: Vec<(String, i32, i64, bool)> = sqlx::query_as(
-        "select p.name, coalesce($3, p.generation), coalesce(g.position, 0),
-                g.stopped_at is not null
-         from projections p
-         left join projection_progress g on g.tenant_id = $1 and g.projection = p.name
-             and g.generation = coalesce($3, p.generation)
-         where ($2::text is null or p.name = $2) and ($3::int is null or p.building = $3)
-         for share of p",
+    let generations: Vec<(String, i32)> = sqlx::query_as(
+        "select name, coalesce($2, generation) from projections
+         where ($1::text is null or name = $1) and ($2::int is null or building = $2)
+         for share",
     )
-    .bind(tenant.0)
     .bind(name)
     .bind(built)
+    .fetch_all(&mut *connection)
+    .await?;
+    let (names, numbers): (Vec<String>, Vec<i32>) = generations.into_iter().unzip();
+    let rows: Vec<(String, i32, i64)> = sqlx::query_as(
+        "select p.name, p.generation, coalesce(g.position, 0)
+         from unnest($2::text[], $3::int4[]) as p(name, generation)
+         left join projection_progress g on g.tenant_id = $1 and g.projection = p.name
+             and g.generation = p.generation
+         where g.stopped_at is null",
+    )
+    .bind(tenant.0)
+    .bind(names)
+    .bind(numbers)
     .fetch_all(connection)
     .await?;
-    let going_on = rows.into_iter().filter(|(_, _, _, stopped)| !stopped);
-    Ok(going_on
-        .filter_map(|(name, generation, position, _)| {
+    Ok(rows
+        .into_iter()
+        .filter_map(|(name, generation, position)| {
             // A projection that this binary does not know is a newer one's.
             let projection = folds::find(&name)?;
             Some(Standing { projection, generation, position })
@@ -250,26 +263,34 @@ pub(super) async fn is_building(
         .await
 }
 
+/// Moves from where the batch began, and from nowhere else: that nothing is folded twice does not
+/// hang on locks alone.
 async fn move_on(
     connection: &mut PgConnection,
     tenant: TenantId,
     moved: &[Standing],
     position: i64,
 ) -> sqlx::Result<()> {
+    let after = moved.first().map_or(0, |standing| standing.position);
     let names: Vec<&str> = moved.iter().map(|s| s.projection.name()).collect();
     let generations: Vec<i32> = moved.iter().map(|s| s.generation).collect();
-    sqlx::query(
-        "insert into projection_progress (tenant_id, projection, generation, position)
+    let done = sqlx::query(
+        "insert into projection_progress as g (tenant_id, projection, generation, position)
          select $1, name, generation, $4 from unnest($2::text[], $3::int4[]) as m(name, generation)
-         on conflict (tenant_id, projection, generation) do update set position = excluded.position",
+         on conflict (tenant_id, projection, generation)
+         do update set position = excluded.position where g.position = $5",
     )
     .bind(tenant.0)
     .bind(names)
     .bind(generations)
     .bind(position)
+    .bind(after)
     .execute(connection)
-    .await
-    .map(|_| ())
+    .await?;
+    if done.rows_affected() != moved.len() as u64 {
+        return Err(sqlx::Error::Protocol("somebody else has moved on meanwhile".to_owned()));
+    }
+    Ok(())
 }
 
 fn database(error: FoldError) -> sqlx::Error {

@@ -39,7 +39,9 @@ impl Runner {
                     -- A rebuild that died has left its number, and has lost its lock.
                     case when exists (
                         select from pg_locks l
-                        where l.locktype = 'advisory' and l.classid::bigint = $1
+                        join pg_database d on d.oid = l.database
+                        where l.locktype = 'advisory' and d.datname = current_database()
+                          and l.classid::bigint = $1
                           and l.objid::bigint = hashtext(p.name)::bigint & 4294967295
                     ) then p.building end as building,
                     coalesce(sum(h.position - coalesce(g.position, 0)), 0)::int8 as events,

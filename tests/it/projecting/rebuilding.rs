@@ -178,7 +178,8 @@ async fn of_two_rebuilds_at_once_one_gives_way() {
     assert!(listed.contains("is being built"), "{listed}");
     // The first loses its lock, as when its connection breaks, and another takes its place.
     sqlx::query(
-        "select pg_terminate_backend(pid) from pg_locks
+        "select pg_terminate_backend(pid) from pg_locks l
+         join pg_database d on d.oid = l.database and d.datname = current_database()
          where locktype = 'advisory' and classid = x'65786802'::int::oid",
     )
     .execute(&owner)
