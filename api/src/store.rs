@@ -74,6 +74,10 @@ impl Store {
         let data = args.data.canonicalize().map_err(folder)?;
         let (endpoint, postgres, lock) = match lock(&data) {
             Ok(lock) => {
+                if opener == Opener::Command && !data.join("postgres").exists() {
+                    // Perhaps the server's folder was meant, and this is another one.
+                    anstream::eprintln!("exhibit: {} is a new data folder", data.display());
+                }
                 let postgres = PrivatePostgres::start(&private_postgres::Options {
                     data_dir: data,
                     bin_dir: args.postgres_bin.clone(),

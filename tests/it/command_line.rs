@@ -72,6 +72,11 @@ fn the_first_command_on_an_empty_folder_makes_what_it_needs() {
     let keys: Value =
         serde_json::from_str(&printed(exhibit(data.path(), &["keys", "show"]))).unwrap();
     assert_eq!(keys, json!({ "keys": [] }), "seal keys come with the first server");
+    let elsewhere = folder();
+    let first = exhibit(elsewhere.path(), &["tenant", "list"]);
+    assert!(first.stderr.contains("is a new data folder"), "{first:?}");
+    let second = exhibit(elsewhere.path(), &["tenant", "list"]);
+    assert_eq!(second.stderr, "", "said once");
 }
 
 #[tokio::test]
