@@ -170,18 +170,23 @@ fn presented(headers: &HeaderMap) -> Option<&str> {
 /// The guard of a route: lets through who has the scope.
 pub async fn require(
     State((app, scope)): State<(App, Scope)>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
-    let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let from = peer(&request);
     let key = match app.auth.authenticate(&app, request.headers(), from).await {
         Ok(key) => key,
         Err(problem) => return problem.into_response(),
     };
+    pass(&key, scope, request, next).await
+}
+
+/// Lets the key's request through if the key has the scope.
+async fn pass(key: &KnownKey, scope: Scope, mut request: Request, next: Next) -> Response {
     let mut response = match key.authorize(scope) {
         Err(denial) => denied(denial).into_response(),
         Ok(()) => {
-            let caller = Caller::of(&key, &request);
+            let caller = Caller::of(key, &request);
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
@@ -191,13 +196,13 @@ pub async fn require(
     response
 }
 
+fn peer(request: &Request) -> Option<IpAddr> {
+    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())
+}
+
 /// The guard of streams, which browsers cannot show a key to: takes a ticket or a cookie as well.
-pub async fn require_for_stream(
-    State(app): State<App>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+pub async fn require_for_stream(State(app): State<App>, request: Request, next: Next) -> Response {
+    let from = peer(&request);
     if request.method() == Method::HEAD {
         // It would spend a ticket on an answer without a body.
         return Problem::method_not_allowed().into_response();
@@ -207,16 +212,7 @@ pub async fn require_for_stream(
         Ok(key) => key,
         Err(problem) => return problem.into_response(),
     };
-    let mut response = match key.authorize(Scope::EvidenceRead) {
-        Err(denial) => denied(denial).into_response(),
-        Ok(()) => {
-            let caller = Caller::of(&key, &request);
-            request.extensions_mut().insert(caller);
-            next.run(request).await
-        }
-    };
-    response.extensions_mut().insert(key.tenant);
-    response
+    pass(&key, Scope::EvidenceRead, request, next).await
 }
 
 fn denied(denial: Denial) -> Problem {

@@ -8,6 +8,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 
+use crate::extract;
 use crate::problem::Problem;
 
 /// Where the data is, and which database.
@@ -81,7 +82,8 @@ pub struct ServeArgs {
           value_parser = clap::value_parser!(u32).range(1..=64))]
     pub writers: u32,
     /// Leave read models as they are: for measuring what following the log costs
-    #[arg(long, env = "EXHIBIT_NO_FOLLOWERS", hide = true)]
+    #[arg(long, env = "EXHIBIT_NO_FOLLOWERS", hide = true,
+          value_parser = BoolishValueParser::new())]
     pub no_followers: bool,
 }
 
@@ -149,11 +151,8 @@ pub enum Environment {
 impl Limits {
     /// The size of a page.
     pub fn page(&self, asked: Option<u64>) -> Result<usize, Problem> {
-        let limit = asked.map_or(self.page_items_default, |n| usize::try_from(n).unwrap_or(0));
-        if (1..=self.page_items_max).contains(&limit) {
-            return Ok(limit);
-        }
-        Err(Problem::query(format!("limit is from 1 to {}", self.page_items_max)))
+        let (default, max) = (self.page_items_default as u64, self.page_items_max as u64);
+        extract::limit(asked, default, max).map(|limit| limit as usize)
     }
 }
 

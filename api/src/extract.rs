@@ -195,6 +195,27 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Params<T> {
     }
 }
 
+/// How many a client asks for, within bounds.
+pub fn limit(asked: Option<u64>, default: u64, max: u64) -> Result<u64, Problem> {
+    let limit = asked.unwrap_or(default);
+    let fits = (1..=max).contains(&limit);
+    fits.then_some(limit).ok_or_else(|| Problem::query(format!("limit is from 1 to {max}")))
+}
+
+/// Characters of a name in a filter.
+const NAME_CHARS_MAX: usize = 256;
+
+/// A name in a filter: what PostgreSQL can hold, and not too long.
+pub fn name(parameter: &str, text: Option<String>) -> Result<Option<String>, Problem> {
+    let fits = |text: &String| !text.contains('\0') && text.chars().count() <= NAME_CHARS_MAX;
+    match text {
+        Some(text) if !fits(&text) => Err(Problem::query(format!(
+            "{parameter} has up to {NAME_CHARS_MAX} characters, and no NUL"
+        ))),
+        text => Ok(text),
+    }
+}
+
 /// An end of a span of time in a filter, within what PostgreSQL and RFC 3339 hold.
 pub fn instant(
     parameter: &str,

@@ -80,7 +80,7 @@ pub enum Bucket {
 }
 
 impl Bucket {
-    fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Hour => "hour",
             Self::Day => "day",

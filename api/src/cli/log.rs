@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use domain::ids::TenantId;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use infrastructure::database::PoolSizes;
@@ -12,7 +12,7 @@ use projections::log_check::{CHECKS, Fault, LogCheck, LogReport, TenantLog};
 use serde::Serialize;
 
 use super::report::{DIM, GREEN, RED, printable};
-use super::{close, failed, with_store};
+use super::{Format, close, failed, with_store};
 use crate::config::StoreArgs;
 use crate::store::Store;
 
@@ -41,15 +41,9 @@ struct CheckArgs {
     tenant: Option<TenantId>,
     /// text for people, json for programs: one document on standard output
     #[arg(long, env = "EXHIBIT_FORMAT", default_value = "text")]
-    format: LogFormat,
+    format: Format,
     #[command(flatten)]
     store: StoreArgs,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
 }
 
 /// What the JSON document holds.
@@ -130,13 +124,13 @@ fn bar(tenants: &[TenantLog]) -> ProgressBar {
     bar
 }
 
-fn print(reports: &[LogReport], format: LogFormat) -> io::Result<()> {
+fn print(reports: &[LogReport], format: Format) -> io::Result<()> {
     match format {
-        LogFormat::Text => {
+        Format::Text => {
             let mut out = anstream::stdout().lock();
             reports.iter().try_for_each(|report| tenant_line(report, &mut out))
         }
-        LogFormat::Json => {
+        Format::Json => {
             let is_whole = reports.iter().all(LogReport::is_whole);
             let status = if is_whole { "OK" } else { "FAULT" };
             let mut out = io::stdout().lock();

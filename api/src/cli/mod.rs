@@ -15,7 +15,7 @@ mod verify;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use infrastructure::database::Database;
 
 use crate::config::StoreArgs;
@@ -71,6 +71,13 @@ enum Verb {
 struct MigrateArgs {
     #[command(flatten)]
     store: StoreArgs,
+}
+
+/// How a command prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
 }
 
 /// Wrong usage (BSD's `EX_USAGE`, evidence.md section 6).

@@ -3,12 +3,12 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use projections::runner::{Lag, Runner};
 use serde_json::json;
 
-use super::Outcome;
+use super::{Format, Outcome};
 use crate::config::StoreArgs;
 
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ struct ListArgs {
     store: StoreArgs,
     /// text for people, json for programs: one document on standard output
     #[arg(long, env = "EXHIBIT_FORMAT", default_value = "text")]
-    format: ListFormat,
+    format: Format,
 }
 
 #[derive(Debug, Args)]
@@ -42,17 +42,11 @@ struct RebuildArgs {
     store: StoreArgs,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ListFormat {
-    Text,
-    Json,
-}
-
 pub(super) fn run(args: ProjectionsArgs) -> Outcome {
     match args.verb {
         Verb::List(ListArgs { store, format }) => super::with_tools(&store, async move |tools| {
             let lags = Runner::new(tools.database.server.clone()).lag().await?;
-            if format == ListFormat::Json {
+            if format == Format::Json {
                 println!("{}", document(&lags));
             } else {
                 print!("{}", table(&lags));

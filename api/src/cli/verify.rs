@@ -5,14 +5,14 @@ use std::io::{BufReader, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use domain::evidence::dsse::Envelope;
 use domain::evidence::jwk::JwkSet;
 use domain::evidence::verify::{Options, Report, parse_envelope, verify_reader};
 use domain::hash::Hash;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::report;
+use super::{Format, report};
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
@@ -27,13 +27,7 @@ pub(super) struct VerifyArgs {
     expect_head: Option<Hash>,
     /// text for people, json for programs: one document on standard output
     #[arg(long, env = "EXHIBIT_FORMAT", default_value = "text")]
-    format: ReportFormat,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ReportFormat {
-    Text,
-    Json,
+    format: Format,
 }
 
 /// The input cannot be read (evidence.md, section 6).
@@ -170,11 +164,11 @@ fn bar(bytes: u64) -> ProgressBar {
     bar
 }
 
-fn print(reports: &[Report], format: ReportFormat) -> std::io::Result<()> {
+fn print(reports: &[Report], format: Format) -> std::io::Result<()> {
     match (format, reports) {
-        (ReportFormat::Json, [report]) => print_json(report),
-        (ReportFormat::Json, several) => print_json(&several),
-        (ReportFormat::Text, _) => {
+        (Format::Json, [report]) => print_json(report),
+        (Format::Json, several) => print_json(&several),
+        (Format::Text, _) => {
             let mut out = anstream::stdout().lock();
             reports.iter().try_for_each(|r| report::render(r, &mut out))
         }

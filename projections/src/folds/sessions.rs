@@ -121,9 +121,8 @@ impl Projection for SessionsProjection {
             if let SessionEvent::Started(started) = event {
                 views.insert(session, View::started(started));
             }
-            let never_started =
-                || FoldError::Poison(format!("the session {session} was never started"));
-            let view = views.get_mut(&session).ok_or_else(never_started)?;
+            let view = views.get_mut(&session);
+            let view = view.ok_or_else(|| FoldError::never_started(session))?;
             view.take(event);
             view.position = logged.position as i64;
         }

@@ -92,8 +92,8 @@ impl Batch {
 
     /// The agent of a session.
     pub fn agent(&self, session: SessionId) -> Result<&str, FoldError> {
-        let unknown = || FoldError::Poison(format!("the session {session} was never started"));
-        self.agents.get(&session).map(String::as_str).ok_or_else(unknown)
+        let agent = self.agents.get(&session).map(String::as_str);
+        agent.ok_or_else(|| FoldError::never_started(session))
     }
 }
 

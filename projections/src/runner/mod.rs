@@ -17,7 +17,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use application::Hint;
-use domain::ids::TenantId;
+use domain::ids::{SessionId, TenantId};
 use futures::{FutureExt, Stream, StreamExt};
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::watch;
@@ -70,6 +70,10 @@ pub enum FoldError {
 }
 
 impl FoldError {
+    pub(crate) fn never_started(session: SessionId) -> Self {
+        Self::Poison(format!("the session {session} was never started"))
+    }
+
     /// Whether trying again must fail again: the event is at fault, not the machinery.
     fn is_poison(&self) -> bool {
         match self {

@@ -87,7 +87,6 @@ impl Runner {
                     if outcome == Outcome::Superseded {
                         return Err(RebuildError::Superseded);
                     }
-                    self.insist(tenant, name, generation).await?;
                     let now_left = self.left(tenant, name, generation).await?;
                     events += (left - now_left).max(0);
                     told(events, events + now_left);
@@ -120,9 +119,17 @@ impl Runner {
         Ok(rows.into_iter().map(|(tenant, ahead)| (TenantId(tenant), ahead)).collect())
     }
 
-    async fn left(&self, tenant: TenantId, name: &str, generation: i32) -> sqlx::Result<i64> {
-        sqlx::query_scalar(
-            "select h.position - coalesce(g.position, 0) from tenant_heads h
+    /// How much of a tenant's log is left. A generation that cannot be finished is not served.
+    async fn left(
+        &self,
+        tenant: TenantId,
+        name: &str,
+        generation: i32,
+    ) -> Result<i64, RebuildError> {
+        let (left, stopped_at, reason): (i64, Option<i64>, String) = sqlx::query_as(
+            "select h.position - coalesce(g.position, 0), g.stopped_at,
+                    coalesce(g.stopped_reason, '')
+             from tenant_heads h
              left join projection_progress g on g.tenant_id = h.tenant_id
                  and g.projection = $2 and g.generation = $3
              where h.tenant_id = $1",
@@ -131,29 +138,10 @@ impl Runner {
         .bind(name)
         .bind(generation)
         .fetch_one(&self.pool)
-        .await
-    }
-
-    /// A generation that cannot be finished is not served.
-    async fn insist(
-        &self,
-        tenant: TenantId,
-        name: &str,
-        generation: i32,
-    ) -> Result<(), RebuildError> {
-        let stopped: Option<(i64, String)> = sqlx::query_as(
-            "select stopped_at, coalesce(stopped_reason, '') from projection_progress
-             where tenant_id = $1 and projection = $2 and generation = $3
-               and stopped_at is not null",
-        )
-        .bind(tenant.0)
-        .bind(name)
-        .bind(generation)
-        .fetch_optional(&self.pool)
         .await?;
-        match stopped {
-            None => Ok(()),
-            Some((position, reason)) => Err(RebuildError::Stopped { position, reason }),
+        match stopped_at {
+            None => Ok(left),
+            Some(position) => Err(RebuildError::Stopped { position, reason }),
         }
     }
 

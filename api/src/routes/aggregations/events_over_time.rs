@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::WindowBody;
 use crate::auth::Caller;
 use crate::conditional;
-use crate::extract::Params;
+use crate::extract::{self, Params};
 use crate::min_position::{MinPosition, Source};
 use crate::problem::Problem;
 use crate::state::App;
@@ -21,7 +21,7 @@ use crate::state::App;
 /// Up to so many hours the bucket is an hour, unless it is asked for.
 const HOURLY_HOURS_MAX: i64 = 72;
 /// Buckets of an answer.
-const BUCKETS_MAX: i64 = 1_000;
+const BUCKETS_MAX: u64 = 1_000;
 
 const SOURCE: Source = Source::Projections(&["event_counts"]);
 
@@ -42,7 +42,7 @@ pub struct OverTimeQuery {
     event_type: Option<String>,
     /// The latest buckets, at most so many.
     #[param(minimum = 1, maximum = 1000)]
-    limit: Option<i64>,
+    limit: Option<u64>,
 }
 
 /// Events in buckets of time.
@@ -83,26 +83,27 @@ pub async fn aggregate(
     Params(query): Params<OverTimeQuery>,
 ) -> Result<Response, Problem> {
     let (mut window, _) = super::window(&app, query.window.as_deref(), query.agent_id)?;
-    let event_type = super::name("event_type", query.event_type)?;
+    let event_type = extract::name("event_type", query.event_type)?;
     let hours = (window.until - window.since).num_hours();
-    let (bucket, name, width) = match query.bucket.as_deref() {
-        Some("hour") => (Bucket::Hour, "hour", TimeDelta::hours(1)),
-        None if hours <= HOURLY_HOURS_MAX => (Bucket::Hour, "hour", TimeDelta::hours(1)),
-        Some("day") | None => (Bucket::Day, "day", TimeDelta::days(1)),
+    let bucket = match query.bucket.as_deref() {
+        Some("hour") => Bucket::Hour,
+        None if hours <= HOURLY_HOURS_MAX => Bucket::Hour,
+        Some("day") | None => Bucket::Day,
         Some(_) => return Err(Problem::query("bucket is hour or day")),
     };
-    let limit = query.limit.unwrap_or(BUCKETS_MAX);
-    if !(1..=BUCKETS_MAX).contains(&limit) {
-        return Err(Problem::query(format!("limit is from 1 to {BUCKETS_MAX}")));
-    }
-    let starts = starts(&mut window, width, limit)?;
+    let width = match bucket {
+        Bucket::Hour => TimeDelta::hours(1),
+        Bucket::Day => TimeDelta::days(1),
+    };
+    let limit = extract::limit(query.limit, BUCKETS_MAX, BUCKETS_MAX)?;
+    let starts = starts(&mut window, width, limit as i64)?;
     min_position.wait_for(&app, caller.tenant, SOURCE).await?;
     let answer =
         app.reads.events_over_time(caller.tenant, &window, event_type.as_deref(), bucket).await?;
     let items = filled(starts, answer.rows);
     let body = OverTimeBody {
         window: WindowBody { since: window.since, until: window.until },
-        bucket: name,
+        bucket: bucket.as_str(),
         total: items.iter().map(|item| item.events).sum(),
         items,
         position: answer.position,

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::conditional;
+use crate::extract;
 use crate::problem::Problem;
 use crate::state::App;
 
@@ -20,10 +21,8 @@ use crate::state::App;
 const HOURS_MAX: i64 = 366 * 24;
 const WINDOW_DEFAULT: &str = "24h";
 /// Rows of a ranking, when no number is asked for, and at most.
-const ROWS_DEFAULT: i64 = 20;
-const ROWS_MAX: i64 = 500;
-/// Characters of a name in a filter.
-const NAME_CHARS_MAX: usize = 256;
+const ROWS_DEFAULT: u64 = 20;
+const ROWS_MAX: u64 = 500;
 
 /// The window that an answer is about: whole hours, the running one included.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
@@ -45,7 +44,7 @@ pub struct RankQuery {
     agent_id: Option<String>,
     /// Rows at most: 20 when absent.
     #[param(minimum = 1, maximum = 500)]
-    limit: Option<i64>,
+    limit: Option<u64>,
 }
 
 /// A ranking.
@@ -67,7 +66,11 @@ struct Asked {
 impl RankQuery {
     fn read(self, app: &App) -> Result<Asked, Problem> {
         let (window, shown) = window(app, self.window.as_deref(), self.agent_id)?;
-        Ok(Asked { window, limit: rows(self.limit)?, shown })
+        Ok(Asked {
+            window,
+            limit: extract::limit(self.limit, ROWS_DEFAULT, ROWS_MAX)? as i64,
+            shown,
+        })
     }
 }
 
@@ -91,7 +94,7 @@ fn window(
     let hours = hours(asked.unwrap_or(WINDOW_DEFAULT)).ok_or_else(|| {
         Problem::query("window is a number of hours or days, like 24h or 7d, up to 366d")
     })?;
-    let agent_id = name("agent_id", agent_id)?;
+    let agent_id = extract::name("agent_id", agent_id)?;
     let hour = TimeDelta::hours(1);
     let until = app.clock.now().duration_trunc(hour).map_err(Problem::internal)? + hour;
     let since = until - TimeDelta::hours(hours);
@@ -109,22 +112,6 @@ fn hours(text: &str) -> Option<i64> {
         _ => return None,
     };
     (1..=HOURS_MAX).contains(&hours).then_some(hours)
-}
-
-fn rows(asked: Option<i64>) -> Result<i64, Problem> {
-    let rows = asked.unwrap_or(ROWS_DEFAULT);
-    let fits = (1..=ROWS_MAX).contains(&rows);
-    fits.then_some(rows).ok_or_else(|| Problem::query(format!("limit is from 1 to {ROWS_MAX}")))
-}
-
-fn name(parameter: &str, text: Option<String>) -> Result<Option<String>, Problem> {
-    let fits = |text: &String| !text.contains('\0') && text.chars().count() <= NAME_CHARS_MAX;
-    match text {
-        Some(text) if !fits(&text) => Err(Problem::query(format!(
-            "{parameter} has up to {NAME_CHARS_MAX} characters, and no NUL"
-        ))),
-        text => Ok(text),
-    }
 }
 
 #[cfg(test)]

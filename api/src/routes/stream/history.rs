@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::Caller;
 use crate::conditional;
-use crate::extract::{Params, instant};
+use crate::extract::{Params, instant, limit, name};
 use crate::min_position::{MinPosition, Source};
 use crate::problem::Problem;
 use crate::state::App;
@@ -20,8 +20,6 @@ use crate::state::App;
 /// Items of a page, when no number is asked for, and at most.
 const ITEMS_DEFAULT: u64 = 50;
 const ITEMS_MAX: u64 = 200;
-/// Characters of a name in a filter.
-const NAME_CHARS_MAX: usize = 256;
 
 /// What the pages are narrowed to, and where one begins.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -79,10 +77,7 @@ pub async fn history(
     min_position: MinPosition,
     Params(query): Params<HistoryQuery>,
 ) -> Result<Response, Problem> {
-    let limit = query.limit.unwrap_or(ITEMS_DEFAULT);
-    if !(1..=ITEMS_MAX).contains(&limit) {
-        return Err(Problem::query(format!("limit is from 1 to {ITEMS_MAX}")));
-    }
+    let limit = limit(query.limit, ITEMS_DEFAULT, ITEMS_MAX)?;
     let is_ascending = query.is_ascending()?;
     let filter = query.filter()?;
     min_position.wait_for(&app, caller.tenant, Source::Log).await?;
@@ -135,18 +130,10 @@ impl HistoryQuery {
     }
 
     fn filter(&self) -> Result<HistoryFilter, Problem> {
-        let names = [&self.event_type, &self.entity_type, &self.entity_id];
-        for name in names.into_iter().flatten() {
-            if name.contains('\0') || name.chars().count() > NAME_CHARS_MAX {
-                return Err(Problem::query(format!(
-                    "a name has up to {NAME_CHARS_MAX} characters, and no NUL"
-                )));
-            }
-        }
         Ok(HistoryFilter {
-            event_type: self.event_type.clone(),
-            entity_type: self.entity_type.clone(),
-            entity_id: self.entity_id.clone(),
+            event_type: name("type", self.event_type.clone())?,
+            entity_type: name("entity_type", self.entity_type.clone())?,
+            entity_id: name("entity_id", self.entity_id.clone())?,
             since: instant("since", self.since)?,
             until: instant("until", self.until)?,
         })
