@@ -13,6 +13,8 @@ pub mod evidence;
 pub mod hash;
 pub mod ids;
 pub mod log;
+pub mod personal_data;
+pub mod policy;
 pub mod scope;
 pub mod session;
 pub mod tenant;

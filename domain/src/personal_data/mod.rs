@@ -1,0 +1,1 @@
+//! Personal data and secrets in payloads: found by type and place, never repeated.

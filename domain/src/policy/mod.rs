@@ -1,0 +1,1 @@
+//! Policies as code: the document, its evaluation, its lifecycle (contract/policy.md).
