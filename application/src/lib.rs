@@ -4,10 +4,14 @@
 //! below, each of which has a real implementation in `infrastructure`.
 #![warn(missing_docs)]
 
+pub mod judging;
 pub mod keys;
+pub mod policies;
 pub mod ports;
+pub mod rounds;
 pub mod sessions;
 pub mod tenants;
+pub mod violations;
 
 pub use ports::{
     AggregateId, Clock, CommandError, Commands, Committed, EvidenceReader, Hint, Hints, Ids,

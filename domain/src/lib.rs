@@ -18,3 +18,4 @@ pub mod policy;
 pub mod scope;
 pub mod session;
 pub mod tenant;
+pub mod violation;

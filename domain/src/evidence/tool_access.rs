@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::json::{self, DEPTH_MAX, Json};
 use super::record::Record;
+use crate::personal_data;
 
 /// One use of a tool.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -20,6 +21,25 @@ pub struct ToolAccess {
     pub duration_ms: Option<f64>,
 }
 
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// `success` or `error`.
+    pub status: String,
+    pub duration_ms: Option<f64>,
+}
+
+impl Outcome {
+    /// Of the payload of a `TOOL_RESULT`.
+    pub fn of(payload: &Json<'_>) -> Self {
+        let duration_ms = match payload.get("duration_ms") {
+            Some(Json::Number(n)) => Some(n.value),
+            _ => None,
+        };
+        Self { status: text(payload, "status").unwrap_or_default(), duration_ms }
+    }
+}
+
 /// Collects the uses of tools while records go by.
 #[derive(Debug, Default)]
 pub struct ToolLog {
@@ -30,6 +50,8 @@ pub struct ToolLog {
 
 /// Arguments that a summary names.
 const ARGS_NAMED_MAX: usize = 32;
+/// Characters of an argument's name in a summary, and of a tool's name.
+const NAME_CHARS_MAX: usize = 128;
 
 impl ToolLog {
     /// Takes a record; those that are not of tools pass by.
@@ -52,27 +74,22 @@ impl ToolLog {
     }
 
     fn call(&mut self, record: &Record, payload: &Json<'_>) {
-        let name = text(payload, "tool_name").unwrap_or_default();
-        self.open.entry(join_key(payload, &name)).or_default().push_back(self.uses.len());
+        self.open.entry(join_key(payload)).or_default().push_back(self.uses.len());
         self.uses.push(ToolAccess {
             sequence_number: record.body.sequence_number,
             timestamp: record.body.timestamp_wall.clone(),
-            tool_name: name,
-            args_summary: payload.get("args").map(summary).unwrap_or_default(),
+            tool_name: tool_name(payload),
+            args_summary: args_summary(payload),
             status: None,
             duration_ms: None,
         });
     }
 
     fn result(&mut self, payload: &Json<'_>) {
-        let name = text(payload, "tool_name").unwrap_or_default();
-        let call = self.open.get_mut(&join_key(payload, &name)).and_then(VecDeque::pop_front);
+        let call = self.open.get_mut(&join_key(payload)).and_then(VecDeque::pop_front);
         let Some(tool) = call.and_then(|index| self.uses.get_mut(index)) else { return };
-        tool.status = text(payload, "status");
-        tool.duration_ms = match payload.get("duration_ms") {
-            Some(Json::Number(n)) => Some(n.value),
-            _ => None,
-        };
+        let Outcome { status, duration_ms } = Outcome::of(payload);
+        (tool.status, tool.duration_ms) = (Some(status), duration_ms);
     }
 }
 
@@ -80,15 +97,30 @@ fn text(payload: &Json<'_>, key: &str) -> Option<String> {
     payload.get(key).and_then(Json::as_str).map(str::to_owned)
 }
 
-fn join_key(payload: &Json<'_>, name: &str) -> String {
-    match text(payload, "tool_call_id") {
-        Some(id) => format!("id:{id}"),
-        None => format!("name:{name}"),
+/// The tool of a call or a result; personal data in it is masked.
+pub fn tool_name(payload: &Json<'_>) -> String {
+    let name = text(payload, "tool_name").unwrap_or_default();
+    cut(&personal_data::mask(&name))
+}
+
+fn cut(name: &str) -> String {
+    match name.char_indices().nth(NAME_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
     }
 }
 
-fn summary(args: &Json<'_>) -> String {
-    let Json::Object(members) = args else { return String::new() };
+/// What a result has in common with its call: `tool_call_id`, or else the tool's name.
+pub fn join_key(payload: &Json<'_>) -> String {
+    match text(payload, "tool_call_id") {
+        Some(id) => format!("id:{id}"),
+        None => format!("name:{}", text(payload, "tool_name").unwrap_or_default()),
+    }
+}
+
+/// Names and types of a call's arguments, never their values; personal data in names is masked.
+pub fn args_summary(payload: &Json<'_>) -> String {
+    let Some(Json::Object(members)) = payload.get("args") else { return String::new() };
     let named = members.iter().take(ARGS_NAMED_MAX).map(|(key, value)| {
         let kind = match value {
             Json::Null => "null",
@@ -98,7 +130,7 @@ fn summary(args: &Json<'_>) -> String {
             Json::Array(_) => "array",
             Json::Object(_) => "object",
         };
-        format!("{key}: {kind}")
+        format!("{}: {kind}", cut(&personal_data::mask(key)))
     });
     let mut summary = named.collect::<Vec<_>>().join(", ");
     if members.len() > ARGS_NAMED_MAX {

@@ -12,16 +12,12 @@ mod follow;
 mod lag;
 mod rebuild;
 
-use std::collections::{HashSet, VecDeque};
-use std::pin::pin;
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use application::Hint;
+use application::rounds::{Due, Rounds};
 use domain::ids::{SessionId, TenantId};
-use futures::{FutureExt, Stream, StreamExt};
 use sqlx::{PgConnection, PgPool};
-use tokio::sync::watch;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 pub use batch::{Batch, Logged};
@@ -31,11 +27,8 @@ pub use rebuild::{RebuildError, Rebuilt};
 
 use crate::folds;
 
-/// Without a hint, the log is looked at so often.
-const LOOK_AROUND: Duration = Duration::from_secs(1);
-/// From the beginning of one round to that of the next: many small batches cost more than a large
-/// one, and take it from the writers.
-const ROUND: Duration = Duration::from_millis(200);
+/// From the beginning of one round to that of the next.
+pub const ROUND: Duration = Duration::from_millis(200);
 /// After a failure of the database.
 const REST: Duration = Duration::from_secs(1);
 /// Tenants of one round.
@@ -90,28 +83,6 @@ impl FoldError {
     }
 }
 
-/// Where there may be something to follow.
-#[derive(Default)]
-struct Due {
-    tenants: HashSet<TenantId>,
-    everywhere: bool,
-}
-
-impl Due {
-    fn everywhere() -> Self {
-        Self { everywhere: true, ..Self::default() }
-    }
-
-    fn hear(&mut self, hint: Hint) {
-        match hint {
-            Hint::Reached { tenant, .. } => {
-                self.tenants.insert(tenant);
-            }
-            Hint::LookAround => self.everywhere = true,
-        }
-    }
-}
-
 /// Follows all logs for all projections.
 #[derive(Debug, Clone)]
 pub struct Runner {
@@ -124,44 +95,24 @@ impl Runner {
         Self { pool }
     }
 
-    /// Follows until `stop` turns true, then ends between two batches.
-    pub async fn run(&self, hints: impl Stream<Item = Hint>, mut stop: watch::Receiver<bool>) {
-        let mut hints = pin!(hints);
+    /// Follows until it is told to end, and ends between two batches.
+    pub async fn run(&self, mut rounds: Rounds) {
         if let Err(error) = self.try_stopped_again().await {
             tracing::warn!(cause = %error, "stopped projections were not tried again");
         }
-        let mut due = Due::everywhere();
-        let mut looked = Instant::now();
-        while !*stop.borrow() {
-            let began = Instant::now();
-            if let Err(error) = self.round(&due, &stop).await {
+        while let Some(due) = rounds.next().await {
+            if let Err(error) = self.round(&due, &rounds).await {
                 tracing::warn!(cause = %error, "following the log failed");
                 tokio::time::sleep(REST).await;
             }
-            if due.everywhere {
-                looked = began;
-            }
-            due = Due::default();
-            tokio::select! {
-                biased;
-                _ = stop.wait_for(|stop| *stop) => return,
-                Some(hint) = hints.next() => due.hear(hint),
-                () = tokio::time::sleep_until(looked + LOOK_AROUND) => {}
-            }
-            tokio::time::sleep_until(began + ROUND).await;
-            while let Some(Some(hint)) = hints.next().now_or_never() {
-                due.hear(hint);
-            }
-            // Hints may be lost, however many there are.
-            due.everywhere |= looked.elapsed() >= LOOK_AROUND;
         }
     }
 
     /// Follows every log that is ahead of a projection, in turns.
-    async fn round(&self, due: &Due, stop: &watch::Receiver<bool>) -> sqlx::Result<()> {
+    async fn round(&self, due: &Due, rounds: &Rounds) -> sqlx::Result<()> {
         let mut tenants: VecDeque<TenantId> = self.behind(due).await?.into();
         while let Some(tenant) = tenants.pop_front() {
-            if *stop.borrow() {
+            if rounds.ended() {
                 return Ok(());
             }
             match self.follow(tenant, &Scope::served()).await {
@@ -183,12 +134,13 @@ impl Runner {
                  select from projections p
                  left join projection_progress g on g.tenant_id = h.tenant_id
                      and g.projection = p.name and g.generation = p.generation
-                 where g.stopped_at is null and coalesce(g.position, 0) < h.position
+                 where p.name = any($4) and g.stopped_at is null and coalesce(g.position, 0) < h.position
              ) limit $1",
         )
         .bind(TENANTS_MAX)
         .bind(due.everywhere)
         .bind(named)
+        .bind(Self::names())
         .fetch_all(&self.pool)
         .await?;
         Ok(tenants.into_iter().map(TenantId).collect())
