@@ -8,7 +8,8 @@ use domain::ids::TenantId;
 use domain::policy::lifecycle::{
     self, Draft, Named, PolicyAction, PolicyCommand, PolicyError, PolicyVersions, Status,
 };
-use domain::policy::validate::{Fault, Policy};
+use domain::policy::fault::Fault;
+use domain::policy::validate::Policy;
 use serde_json::Value;
 use uuid::Uuid;
 

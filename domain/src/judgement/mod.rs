@@ -23,7 +23,7 @@ use crate::hash::Hash;
 use crate::ids::{SessionId, TenantId};
 use crate::personal_data::Finding;
 use crate::policy::compile::CompiledPolicy;
-use crate::policy::evaluate::SessionFacts;
+use crate::policy::context::SessionFacts;
 use crate::policy::window::Window;
 use crate::violation::Detected;
 

@@ -10,7 +10,7 @@ use domain::evidence::record::format_micros;
 use domain::hash::Hash;
 use domain::ids::{SessionId, TenantId};
 use domain::judgement::{Entry, JudgedSession, Records, Testimony};
-use domain::policy::evaluate::SessionFacts;
+use domain::policy::context::SessionFacts;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;

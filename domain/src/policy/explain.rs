@@ -1,0 +1,172 @@
+//! Why an outcome is what it is: the tree of the contract, the same for the same event and version.
+//!
+//! What stands in an event may be personal data and an explanation is kept, so every text of the
+//! event goes through the caller's mask before it is shown.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::compile::{CompiledPolicy, Node};
+use super::context::{Context, Left};
+use super::document::{Connective, Control, Operator, present};
+use super::fault::cut;
+use super::reason::Reason;
+
+/// Characters of a text that are shown.
+const TEXT_CHARS_MAX: usize = 256;
+/// Items of a list to the right that are shown, and characters of each.
+const LIST_ITEMS_MAX: usize = 8;
+const LIST_ITEM_CHARS_MAX: usize = 64;
+
+/// Takes personal data out of a text.
+pub type Mask<'m> = &'m dyn for<'t> Fn(&'t str) -> Cow<'t, str>;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Explanation {
+    Rule(RuleExplanation),
+    Expression(ExpressionExplanation),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExpressionExplanation {
+    pub op: Connective,
+    pub result: bool,
+    pub items: Vec<Explanation>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RuleExplanation {
+    pub rule: String,
+    pub op: Operator,
+    /// The path.
+    pub left: String,
+    pub result: bool,
+    /// What stood there: masked, cut, arrays and objects by kind only; absent when not known.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub left_value: Option<Value>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub right: Option<Value>,
+    /// There when the result is false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+}
+
+impl Explanation {
+    pub fn result(&self) -> bool {
+        match self {
+            Self::Rule(rule) => rule.result,
+            Self::Expression(expression) => expression.result,
+        }
+    }
+}
+
+impl CompiledPolicy {
+    /// Why a control, or one rule of a control without an expression, is true or false of an
+    /// event. Unlike [`Self::failures`] this asks every rule that the expression names. Positions
+    /// that the document does not have are explained by an empty `and`.
+    pub fn explain(
+        &self,
+        control: usize,
+        rule: Option<usize>,
+        context: &Context<'_>,
+        mask: Mask<'_>,
+    ) -> Explanation {
+        let places = self.document().controls.get(control).zip(self.controls.get(control));
+        let Some((written, compiled)) = places else {
+            return join(Connective::And, Vec::new());
+        };
+        let explainer = Explainer { written, rules: &compiled.rules, context, mask };
+        match (&compiled.expression, rule) {
+            (Some(expression), _) => explainer.node(expression),
+            (None, Some(number)) if number < written.rules.len() => explainer.rule(number),
+            (None, _) => {
+                let items = (0..written.rules.len()).map(|number| explainer.rule(number));
+                join(Connective::And, items.collect())
+            }
+        }
+    }
+}
+
+struct Explainer<'e> {
+    written: &'e Control,
+    rules: &'e [super::compile::CompiledRule],
+    context: &'e Context<'e>,
+    mask: Mask<'e>,
+}
+
+impl Explainer<'_> {
+    fn node(&self, node: &Node) -> Explanation {
+        match node {
+            Node::Rule(number) => self.rule(*number),
+            Node::Join(op, items) => join(*op, items.iter().map(|item| self.node(item)).collect()),
+        }
+    }
+
+    fn rule(&self, number: usize) -> Explanation {
+        let (written, compiled) = (&self.written.rules[number], &self.rules[number]);
+        let left = self.context.resolve(&compiled.path);
+        let verdict = compiled.test.judge(left);
+        Explanation::Rule(RuleExplanation {
+            rule: written.id.clone(),
+            op: written.op,
+            left: written.left.clone(),
+            result: verdict.is_ok(),
+            left_value: shown(left, self.mask),
+            right: written.right.as_ref().map(shown_right),
+            reason: verdict.err(),
+        })
+    }
+}
+
+fn join(op: Connective, items: Vec<Explanation>) -> Explanation {
+    let result = match op {
+        Connective::And => items.iter().all(Explanation::result),
+        Connective::Or => items.iter().any(Explanation::result),
+        Connective::Not => !items.iter().all(Explanation::result),
+    };
+    Explanation::Expression(ExpressionExplanation { op, result, items })
+}
+
+fn shown(left: Left<'_>, mask: Mask<'_>) -> Option<Value> {
+    Some(match left {
+        Left::Missing | Left::Redacted | Left::BelowRedacted => return None,
+        Left::Null => Value::Null,
+        Left::Bool(value) => value.into(),
+        Left::Number(number) => shown_number(number),
+        // Masked before it is cut, or half an address would be no address any more.
+        Left::Text(text) => cut(&mask(text), TEXT_CHARS_MAX).into(),
+        Left::Array(items) => array(items.len()),
+        Left::Tags(items) => array(items.len()),
+        Left::PiiTypes(items) => array(items.len()),
+        Left::Object => "object".into(),
+    })
+}
+
+/// A whole number without its `.0`, as the event wrote it.
+fn shown_number(number: f64) -> Value {
+    let exact =
+        number.fract() == 0.0 && number.abs() <= crate::evidence::json::MAX_SAFE_INTEGER as f64;
+    if exact { (number as i64).into() } else { number.into() }
+}
+
+fn shown_right(right: &Value) -> Value {
+    match right {
+        Value::String(text) => cut(text, TEXT_CHARS_MAX).into(),
+        Value::Array(items) if items.len() > LIST_ITEMS_MAX => array(items.len()),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| match item {
+                Value::String(text) => cut(text, LIST_ITEM_CHARS_MAX).into(),
+                item => item.clone(),
+            })
+            .collect(),
+        right => right.clone(),
+    }
+}
+
+fn array(items: usize) -> Value {
+    format!("array of {items}").into()
+}
