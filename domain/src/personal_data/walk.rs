@@ -1,0 +1,86 @@
+//! The way through a payload's tree, and the findings that it gathers.
+
+use std::borrow::Cow;
+
+use super::detect::card;
+use super::detector::Detector;
+use super::pointer::Pointer;
+use super::prefilter::Suspects;
+use super::spans;
+use super::{FINDINGS_MAX, Finding, mask};
+use crate::evidence::json::Json;
+
+/// What the tree holds of the suspected kinds, sorted by pointer, then detector.
+pub(super) fn findings(tree: &Json<'_>, suspects: Suspects) -> Vec<Finding> {
+    let mut walk = Walk { suspects, pointer: Pointer::default(), findings: Vec::new() };
+    walk.value(tree);
+    let mut findings = walk.findings;
+    findings.sort_by(|a, b| (&a.pointer, a.detector).cmp(&(&b.pointer, b.detector)));
+    findings
+}
+
+struct Walk {
+    suspects: Suspects,
+    pointer: Pointer,
+    findings: Vec<Finding>,
+}
+
+impl Walk {
+    /// Recurses as deep as the tree does, which the reader bounds.
+    fn value(&mut self, value: &Json<'_>) {
+        match value {
+            Json::Null | Json::Bool(_) => {}
+            Json::Number(number) => {
+                if self.suspects.contains(Detector::CreditCard) && card::is_card(number.literal) {
+                    self.note(Detector::CreditCard);
+                }
+            }
+            Json::String(text) => self.text(text),
+            Json::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    let mark = self.pointer.enter_item(index);
+                    self.value(item);
+                    self.pointer.leave(&mark);
+                }
+            }
+            Json::Object(members) => {
+                for (key, value) in members {
+                    let found = spans::find(key, self.suspects);
+                    let shown = if found.is_empty() { Cow::Borrowed(&**key) } else { mask(key) };
+                    let mark = self.pointer.enter_member(&shown);
+                    for (detector, _) in found {
+                        self.note(detector);
+                    }
+                    self.value(value);
+                    self.pointer.leave(&mark);
+                }
+            }
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        for (detector, _) in spans::find(text, self.suspects) {
+            self.note(detector);
+        }
+    }
+
+    /// Counts one match of a kind where the walk stands.
+    fn note(&mut self, detector: Detector) {
+        let pointer = self.pointer.shown();
+        let here = |f: &&mut Finding| f.detector == detector && f.pointer == pointer;
+        if let Some(finding) = self.findings.iter_mut().rev().find(here) {
+            finding.count = finding.count.saturating_add(1);
+            return;
+        }
+        // Kinds that were not seen yet have a place reserved.
+        let is_seen = |d: Detector| self.findings.iter().any(|f| f.detector == d);
+        let unseen = Detector::ALL.into_iter().filter(|&d| d != detector && !is_seen(d)).count();
+        if self.findings.len() + unseen < FINDINGS_MAX {
+            self.findings.push(Finding { detector, pointer, count: 1 });
+            return;
+        }
+        if let Some(last) = self.findings.iter_mut().rev().find(|f| f.detector == detector) {
+            last.count = last.count.saturating_add(1);
+        }
+    }
+}
