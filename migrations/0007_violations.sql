@@ -166,8 +166,8 @@ create table violation_hours (
     resolved_late bigint not null,
     -- Those that were acknowledged, at whatever state they are now, and how long it took.
     ever_acknowledged bigint not null,
-    acknowledge_seconds double precision not null,
-    resolve_seconds double precision not null,
+    acknowledge_micros bigint not null,
+    resolve_micros bigint not null,
     primary key (tenant_id, generation, hour, policy, severity)
 ) with (fillfactor = 70);
 create table violation_actor_days (

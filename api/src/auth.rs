@@ -41,6 +41,7 @@ pub struct Caller {
     pub tenant: TenantId,
     pub key_id: String,
     pub correlation_id: String,
+    scopes: Vec<Scope>,
 }
 
 impl Caller {
@@ -49,12 +50,18 @@ impl Caller {
         Self {
             tenant: key.tenant,
             key_id: key.key_id.clone(),
+            scopes: key.scopes.clone(),
             correlation_id: correlation_id.map(|c| c.0.clone()).unwrap_or_default(),
         }
     }
 
     pub fn metadata(&self) -> Metadata {
         Metadata { actor: self.actor(), correlation_id: self.correlation_id.clone() }
+    }
+
+    /// Whether the key may do more than its route asks for.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope)
     }
 
     pub fn actor(&self) -> String {

@@ -68,6 +68,9 @@ pub struct ServeArgs {
     /// Seconds after which a session without activity is closed; 0 is never
     #[arg(long, env = "EXHIBIT_SESSION_IDLE_SECONDS_MAX", default_value_t = 0, value_name = "N")]
     pub session_idle_seconds_max: u32,
+    /// Let who wrote a policy activate it: for development, refused in production
+    #[arg(long, env = "EXHIBIT_ALLOW_SELF_APPROVAL", value_parser = BoolishValueParser::new())]
+    pub allow_self_approval: bool,
     /// Seconds that running requests get when the server stops
     #[arg(long, env = "EXHIBIT_SHUTDOWN_SECONDS_MAX", default_value_t = 20, value_name = "N")]
     pub shutdown_seconds_max: u64,
@@ -81,6 +84,9 @@ pub struct ServeArgs {
     #[arg(long, env = "EXHIBIT_WRITERS", default_value_t = 3, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=64))]
     pub writers: u32,
+    /// File with the seconds that the clock is ahead: for tests that travel in time
+    #[arg(long, env = "EXHIBIT_CLOCK_OFFSET_FILE", hide = true)]
+    pub clock_offset_file: Option<PathBuf>,
     /// Leave read models as they are: for measuring what following the log costs
     #[arg(long, env = "EXHIBIT_NO_FOLLOWERS", hide = true,
           value_parser = BoolishValueParser::new())]

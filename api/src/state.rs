@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use application::Clock;
+use application::judging::Judge;
+use application::policies::Policies;
 use application::sessions::Sessions;
 use application::tenants::Tenants;
+use application::violations::Violations;
 use infrastructure::database::Database;
 use infrastructure::keyring::LocalSigner;
 use infrastructure::tickets::Tickets;
@@ -26,6 +29,9 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     pub sessions: Sessions,
     pub tenants: Tenants,
+    pub policies: Policies,
+    pub violations: Violations,
+    pub judge: Judge,
     pub reads: TenantReads,
     pub keys: Keys,
     pub auth: Authenticator,

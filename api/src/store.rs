@@ -18,7 +18,7 @@ use projections::keys::Keys;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 
-use crate::config::{Environment, StoreArgs};
+use crate::config::{Environment, ServeArgs, StoreArgs};
 
 /// The server's login at the private PostgreSQL.
 const SERVER_LOGIN: &str = "exhibit_app";
@@ -214,7 +214,9 @@ impl TenantTools {
 }
 
 /// What production does not start with, all at once.
-pub fn production_faults(args: &StoreArgs, tls: bool, login_may_change: bool) -> Vec<&'static str> {
+pub fn production_faults(serve: &ServeArgs, login_may_change: bool) -> Vec<&'static str> {
+    let args = &serve.store;
+    let tls = serve.tls_terminated_by_proxy || serve.tls_cert.is_some();
     if args.environment != Environment::Production {
         return Vec::new();
     }
@@ -239,6 +241,11 @@ pub fn production_faults(args: &StoreArgs, tls: bool, login_may_change: bool) ->
             "no TLS: give EXHIBIT_TLS_CERT and EXHIBIT_TLS_KEY, or declare a proxy that terminates \
              it with EXHIBIT_TLS_TERMINATED_BY_PROXY",
         ),
+        (
+            serve.allow_self_approval,
+            "EXHIBIT_ALLOW_SELF_APPROVAL is set: whoever writes a policy must not approve it",
+        ),
+        (serve.clock_offset_file.is_some(), "EXHIBIT_CLOCK_OFFSET_FILE is set: it is for tests"),
         (
             login_may_change,
             "the database login may update or delete events: log in as a member of exhibit_server \

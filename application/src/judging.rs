@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::ids::TenantId;
 use domain::judgement::{Matter, Rulings, judge};
+use tokio::sync::watch;
 
 use crate::ports::{Clock, PortError};
 use crate::rounds::{Due, Rounds};
@@ -82,8 +83,9 @@ pub struct Judge {
 impl Judge {
     /// Judges until it is told to end, and ends between two pieces.
     pub async fn run(&self, mut rounds: Rounds) {
+        let stop = rounds.stop();
         while let Some(due) = rounds.next().await {
-            if let Err(error) = self.round(&due, &rounds).await {
+            if let Err(error) = self.round(&due, &stop).await {
                 tracing::warn!(cause = %error, "judging failed");
                 tokio::time::sleep(REST).await;
             }
@@ -91,12 +93,12 @@ impl Judge {
     }
 
     /// Judges every log that is ahead, in turns.
-    async fn round(&self, due: &Due, rounds: &Rounds) -> Result<(), PortError> {
+    async fn round(&self, due: &Due, stop: &watch::Receiver<bool>) -> Result<(), PortError> {
         let named: Vec<TenantId> = due.tenants.iter().copied().collect();
         let among = (!due.everywhere).then_some(named.as_slice());
         let mut tenants: VecDeque<TenantId> = self.docket.due(among).await?.into();
         while let Some(tenant) = tenants.pop_front() {
-            if rounds.ended() {
+            if *stop.borrow() {
                 return Ok(());
             }
             match self.step(tenant, Bench::Served).await {

@@ -28,7 +28,7 @@ pub struct InForce {
     /// Name, version and content hash of each ACTIVE version, by name.
     pub policies: Vec<ActivePolicy>,
     /// `limits.max_events_per_session` of those that have one: policy and limit.
-    pub session_limits: Vec<(String, u64)>,
+    pub session_limits: Arc<[(String, u64)]>,
 }
 
 /// Which policies are in force now.

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use domain::evidence::dsse::Envelope;
 use domain::evidence::record::{EvidenceSignature, Record};
-use domain::ids::{SessionId, TenantId};
+use domain::ids::{SessionId, TenantId, parse_uuid};
 use domain::session::StoredEvent;
 use futures::Stream;
 use uuid::Uuid;
@@ -65,6 +65,12 @@ pub struct AggregateId {
 }
 
 impl AggregateId {
+    /// Reads `<tenant>/<id>`, as cqrs-es names the aggregates of our own stores.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (tenant, id) = text.split_once('/')?;
+        Some(Self { tenant: TenantId::parse(tenant)?, id: parse_uuid(id)? })
+    }
+
     /// Names a session.
     pub fn session(tenant: TenantId, session: SessionId) -> Self {
         Self { tenant, id: session.0 }

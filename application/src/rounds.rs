@@ -55,9 +55,9 @@ impl Rounds {
         Self { hints: Box::pin(hints), stop, pause, began: None, looked: Instant::now() }
     }
 
-    /// Whether it is time to end.
-    pub fn ended(&self) -> bool {
-        *self.stop.borrow()
+    /// Turns true when it is time to end.
+    pub fn stop(&self) -> watch::Receiver<bool> {
+        self.stop.clone()
     }
 
     /// Waits for the next round; the first is at once, and everywhere. None when it is time to end.
@@ -78,7 +78,7 @@ impl Rounds {
         } else {
             due.everywhere = true;
         }
-        if self.ended() {
+        if *self.stop.borrow() {
             return None;
         }
         let now = Instant::now();

@@ -17,6 +17,7 @@ use domain::session::{
 };
 use futures::StreamExt;
 
+use crate::policies::PoliciesInForce;
 use crate::ports::{
     AggregateId, Clock, CommandError, Commands, EvidenceReader, Ids, Metadata, PortError, Signer,
 };
@@ -38,6 +39,8 @@ pub struct Sessions {
     pub clock: Arc<dyn Clock>,
     /// Identifiers of events that the server makes.
     pub ids: Arc<dyn Ids>,
+    /// Which policies are in force: seals name them, appends are held to their limits.
+    pub policies: Arc<dyn PoliciesInForce>,
     /// Settings.
     pub settings: SessionSettings,
 }
@@ -128,6 +131,7 @@ impl Sessions {
             stored: Vec::new(),
             id_seed: self.ids.uuid(),
             idle_max: self.settings.idle_max,
+            session_limits: self.policies.lately(call.tenant).await?.session_limits.clone(),
             at: self.clock.now(),
         };
         let mut state = before;
@@ -258,15 +262,16 @@ impl Sessions {
             *head = Some(record.event_hash);
         }
         check_whole(chain, *head, tree.leaves())?;
+        let in_force = self.policies.now(call.tenant).await?;
         let facts = SealFacts {
             tenant_id: call.tenant,
             ingestion_service_id: self.settings.ingestion_service_id.clone(),
             session_digest: tree.root(),
             event_count: tree.leaves(),
             final_event_hash: head.ok_or(CommandError::Refused(SessionError::Empty))?,
-            // No policies are active before policies exist.
-            policy_set_digest: policy_set_digest(Vec::new())
+            policy_set_digest: policy_set_digest(in_force.policies.clone())
                 .map_err(|e| PortError::new("digesting the policy set", e))?,
+            policies_position: in_force.position,
             event_id: self.ids.uuid(),
             incomplete,
             // The seal states milliseconds; its record must say the same time to the digit.

@@ -12,6 +12,7 @@
 pub mod evidence;
 pub mod hash;
 pub mod ids;
+pub mod judgement;
 pub mod log;
 pub mod personal_data;
 pub mod policy;

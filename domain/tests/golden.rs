@@ -101,6 +101,7 @@ fn session_events() -> Vec<SessionEvent> {
         event_count: 2,
         final_event_hash: session.chain().unwrap().head_hash.unwrap(),
         policy_set_digest: "sha256:none".to_owned(),
+        policies_position: 0,
         event_id: Uuid::from_u128(9),
         incomplete: false,
         at,

@@ -1,12 +1,15 @@
 //! Adapters behind the ports: event stores, keys, the private PostgreSQL. Knows no rules.
 
 pub mod database;
+pub mod docket;
 pub mod hints;
 pub mod keyring;
+pub mod policies_in_force;
 pub mod private_postgres;
 pub mod quiet_store;
 pub mod session_store;
 pub mod system;
 pub mod tickets;
+pub mod violation_store;
 
 pub use database::MIGRATOR;

@@ -16,6 +16,9 @@ const KEPT: Duration = Duration::from_secs(1);
 /// Tenants that are kept at hand.
 const TENANTS_MAX: u64 = 10_000;
 
+/// Position of the last policy event; name, version, content hash and limit of what is in force.
+type ActiveRow = (i64, Option<String>, Option<String>, Option<String>, Option<i64>);
+
 /// In PostgreSQL, with a memory.
 pub struct PgPoliciesInForce {
     pool: PgPool,
@@ -30,37 +33,32 @@ impl PgPoliciesInForce {
         Self { pool, lately }
     }
 
+    /// In one statement: what is in force belongs to the position that is said with it.
     async fn read(&self, tenant: TenantId) -> sqlx::Result<InForce> {
-        let rows: Vec<(String, String, String, Option<i64>, i64)> = sqlx::query_as(
-            "select v.name, v.version, v.content_hash,
-                    (d.document -> 'limits' ->> 'max_events_per_session')::int8,
-                    (select max(position) from policy_versions where tenant_id = $1)
-             from policy_versions v
-             join policy_documents d using (tenant_id, content_hash)
-             where v.tenant_id = $1 and v.status = 'ACTIVE' order by v.name",
+        let rows: Vec<ActiveRow> = sqlx::query_as(
+            "select p.position, v.name, v.version, v.content_hash,
+                    (d.document -> 'limits' ->> 'max_events_per_session')::int8
+             from (select coalesce(max(position), 0) as position from policy_versions
+                   where tenant_id = $1) p
+             left join (policy_versions v join policy_documents d using (tenant_id, content_hash))
+                 on v.tenant_id = $1 and v.status = 'ACTIVE'
+             order by v.name",
         )
         .bind(tenant.0)
         .fetch_all(&self.pool)
         .await?;
-        let position = match rows.first() {
-            Some(row) => row.4,
-            None => {
-                sqlx::query_scalar(
-                    "select coalesce(max(position), 0) from policy_versions where tenant_id = $1",
-                )
-                .bind(tenant.0)
-                .fetch_one(&self.pool)
-                .await?
-            }
-        };
-        let mut in_force = InForce { position: position as u64, ..InForce::default() };
-        for (name, version, content_hash, limit, _) in rows {
-            if let Some(limit) = limit {
-                in_force.session_limits.push((name.clone(), limit as u64));
-            }
-            in_force.policies.push(ActivePolicy(name, version, content_hash));
+        let position = rows.first().map_or(0, |row| row.0);
+        let mut policies = Vec::new();
+        let mut session_limits = Vec::new();
+        for (_, name, version, content_hash, limit) in rows {
+            let (Some(name), Some(version), Some(hash)) = (name, version, content_hash) else {
+                continue;
+            };
+            session_limits.extend(limit.map(|limit| (name.clone(), limit as u64)));
+            policies.push(ActivePolicy(name, version, hash));
         }
-        Ok(in_force)
+        let session_limits = session_limits.into();
+        Ok(InForce { position: position as u64, policies, session_limits })
     }
 }
 

@@ -1,10 +1,12 @@
 //! The system's clock and randomness: the one place where both come in.
 
+use std::path::PathBuf;
+
 use application::tenants::KeyMaker;
 use application::{Clock, Ids, PortError};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use uuid::Uuid;
 
 /// The machine's clock.
@@ -15,6 +17,27 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one adapter of the clock")]
     fn now(&self) -> DateTime<Utc> {
         Utc::now().trunc_subsecs(6)
+    }
+}
+
+/// The machine's clock, ahead by the seconds that a file says: for tests that travel in time.
+#[derive(Debug, Clone)]
+pub struct ShiftedClock {
+    file: PathBuf,
+}
+
+impl ShiftedClock {
+    /// The file may come and change later; while it says no number, the clock is the machine's.
+    pub fn new(file: PathBuf) -> Self {
+        Self { file }
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> DateTime<Utc> {
+        let said = std::fs::read_to_string(&self.file).ok();
+        let seconds = said.and_then(|text| text.trim().parse().ok()).unwrap_or_default();
+        SystemClock.now() + TimeDelta::try_seconds(seconds).unwrap_or_default()
     }
 }
 

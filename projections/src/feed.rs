@@ -10,7 +10,9 @@ use domain::evidence::record::format_micros;
 use domain::hash::Hash;
 use domain::ids::{SessionId, TenantId};
 use domain::log::Cursor;
+use domain::policy::lifecycle::PolicyEvent;
 use domain::session::{EventsAppended, SessionEvent, SessionSealed, SessionStarted};
+use domain::violation::ViolationEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::Row;
@@ -18,7 +20,6 @@ use sqlx::postgres::PgRow;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::log::READABLE;
 
 /// One event of the log. What may not be read has no body, but still its place.
 #[derive(Debug, Clone)]
@@ -99,15 +100,22 @@ impl Item {
         let aggregate_type: &str = row.try_get("aggregate_type")?;
         let position = cursor.position;
         let at: DateTime<Utc> = row.try_get("timestamp")?;
-        if aggregate_type != READABLE {
-            return Ok(Self { position, written_at: at, session: None, body: None });
-        }
         let decoded = |error| sqlx::Error::Decode(Box::new(error));
+        let payload: &str = row.try_get("payload")?;
+        let read = match aggregate_type {
+            "session" => session_event(payload).map(|event| (None, data(event))),
+            "violation" => serde_json::from_str(payload).map(|event: ViolationEvent| {
+                (Some(event.session_id()), ItemData::Other(of_violation(event)))
+            }),
+            "policy" => serde_json::from_str(payload)
+                .map(|event| (None, ItemData::Other(of_policy(event)))),
+            _ => return Ok(Self { position, written_at: at, session: None, body: None }),
+        };
+        let (session, data) = read.map_err(decoded)?;
         let id: Uuid = row
             .try_get::<&str, _>("aggregate_id")?
             .parse()
             .map_err(|e: uuid::Error| sqlx::Error::Decode(Box::new(e)))?;
-        let event = session_event(row.try_get("payload")?).map_err(decoded)?;
         let metadata: Metadata = serde_json::from_str(row.try_get("metadata")?).map_err(decoded)?;
         let body = ItemBody {
             v: 1,
@@ -122,9 +130,10 @@ impl Item {
             },
             actor: metadata.actor,
             correlation_id: metadata.correlation_id,
-            data: data(event),
+            data,
         };
-        Ok(Self { position, written_at: at, session: Some(SessionId(id)), body: Some(body) })
+        let session = session.or((body.entity.entity_type == "session").then_some(SessionId(id)));
+        Ok(Self { position, written_at: at, session, body: Some(body) })
     }
 }
 
@@ -168,6 +177,57 @@ fn of_append(appended: EventsAppended) -> Appended {
         head_hash: appended.head_hash,
         last_sequence: appended.last_sequence,
         types: appended.types,
+    }
+}
+
+/// What is known of the breach, but for its explanation, which is asked for by id.
+fn of_violation(event: ViolationEvent) -> Value {
+    match event {
+        ViolationEvent::Detected(detected) => json!({
+            "violation_id": detected.violation_id,
+            "session_id": detected.session_id,
+            "event_id": detected.event_id,
+            "sequence_number": detected.sequence_number,
+            "actor_id": detected.actor_id,
+            "agent_id": detected.agent_id,
+            "policy": detected.policy,
+            "policy_version": detected.policy_version,
+            "policy_hash": detected.policy_hash,
+            "control": detected.control,
+            "rule": detected.rule,
+            "severity": detected.severity,
+            "reason": detected.reason,
+            "due_at": detected.due_at,
+        }),
+        ViolationEvent::Done { session_id, action, .. } => {
+            let mut data = action.details();
+            data["session_id"] = json!(session_id);
+            data
+        }
+    }
+}
+
+/// Which version has moved; its text is asked for by name or hash.
+fn of_policy(event: PolicyEvent) -> Value {
+    match event {
+        PolicyEvent::Drafted(written) | PolicyEvent::Revised(written) => json!({
+            "name": written.name, "version": written.version,
+            "content_hash": written.content_hash,
+        }),
+        PolicyEvent::Submitted { name, version, content_hash, backtest_id, .. } => json!({
+            "name": name, "version": version, "content_hash": content_hash,
+            "backtest_id": backtest_id,
+        }),
+        PolicyEvent::Rejected { name, version, reason, .. } => {
+            json!({ "name": name, "version": version, "reason": reason })
+        }
+        PolicyEvent::Activated { name, version, content_hash, self_approved, .. } => json!({
+            "name": name, "version": version, "content_hash": content_hash,
+            "self_approved": self_approved,
+        }),
+        PolicyEvent::Retired { name, version, reason, superseded_by, .. } => json!({
+            "name": name, "version": version, "reason": reason, "superseded_by": superseded_by,
+        }),
     }
 }
 

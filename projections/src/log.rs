@@ -20,6 +20,8 @@ pub struct HistoryFilter {
     pub since: Option<DateTime<Utc>>,
     /// Written before.
     pub until: Option<DateTime<Utc>>,
+    /// Events of policies, too, which not every reader may see.
+    pub policies: bool,
 }
 
 /// Which way a page goes, and after which position it begins.
@@ -34,8 +36,10 @@ pub enum HistoryOrder {
 const COLUMNS: &str = "position, aggregate_type, aggregate_id, sequence, event_type,
     payload::text as payload, metadata::text as metadata, timestamp";
 
-/// Of aggregates that a tenant's readers may see: keys and tenants are for administrators alone.
-pub(crate) const READABLE: &str = "session";
+/// Aggregates that a tenant's readers may see: keys and tenants are for administrators alone.
+const READABLE: [&str; 3] = ["session", "violation", POLICY];
+/// ... and those that need a right of their own.
+const POLICY: &str = "policy";
 
 impl TenantReads {
     /// The log's epoch and last position; none for a tenant without an event.
@@ -127,7 +131,9 @@ impl TenantReads {
     ) -> sqlx::Result<Vec<Item>> {
         let mut query = QueryBuilder::<Postgres>::new("select ");
         query.push(COLUMNS).push(" from events where tenant_id = ").push_bind(tenant.0);
-        query.push(" and aggregate_type = ").push_bind(READABLE);
+        let readable = READABLE.iter().filter(|kind| filter.policies || **kind != POLICY);
+        let readable: Vec<&str> = readable.copied().collect();
+        query.push(" and aggregate_type = any(").push_bind(readable).push(")");
         if let Some(event_type) = &filter.event_type {
             push_type(&mut query, event_type);
         }

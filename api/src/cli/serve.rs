@@ -5,20 +5,28 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use application::judging::{self, Judge};
+use application::policies::Policies;
+use application::rounds::Rounds;
 use application::sessions::{SessionSettings, Sessions};
 use application::tenants::KeyOrder;
+use application::violations::Violations;
 use application::{Clock, Hints, Ids, Metadata};
 use chrono::TimeDelta;
 use domain::scope::Scope;
 use infrastructure::database::{Database, PoolSizes};
+use infrastructure::docket::{PgDocket, PolicyBook};
 use infrastructure::hints::HintChannel;
 use infrastructure::keyring::{EvidenceKeys, KeyFolder, LocalSigner};
+use infrastructure::policies_in_force::PgPoliciesInForce;
+use infrastructure::quiet_store::QuietStore;
 use infrastructure::session_store::SessionStore;
-use infrastructure::system::{SystemClock, SystemIds};
+use infrastructure::system::{ShiftedClock, SystemClock, SystemIds};
 use infrastructure::tickets::Tickets;
+use infrastructure::violation_store::ViolationStore;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use projections::TenantReads;
-use projections::runner::Runner;
+use projections::runner::{self, Runner};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
@@ -117,8 +125,7 @@ async fn serve(
     let database = store.connect(sizes);
     database.check().await?;
     let may_change = database.login_may_change_evidence().await?;
-    let is_private = args.tls_terminated_by_proxy || args.tls_cert.is_some();
-    let faults = production_faults(&args.store, is_private, may_change);
+    let faults = production_faults(&args, may_change);
     if !faults.is_empty() {
         return Err(format!("production refuses to start:\n  - {}", faults.join("\n  - ")).into());
     }
@@ -203,7 +210,10 @@ async fn build(
     database: &Database,
     hints: &HintChannel,
 ) -> Result<(App, Arc<EvidenceKeys>), Fault> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = match &args.clock_offset_file {
+        None => Arc::new(SystemClock),
+        Some(file) => Arc::new(ShiftedClock::new(file.clone())),
+    };
     let folder = KeyFolder::open(&args.store.data)?;
     let secret = master_secret(&args.store, &folder)?;
     let pool = database.server.clone();
@@ -219,6 +229,23 @@ async fn build(
         Some(name) => name.clone(),
         None => infrastructure::database::service_identity(&pool).await?,
     };
+    let in_force = Arc::new(PgPoliciesInForce::new(pool.clone()));
+    let judge = Judge {
+        docket: Arc::new(PgDocket::new(pool.clone(), PolicyBook::default(), hints.clone())),
+        clock: clock.clone(),
+    };
+    let policies = Policies {
+        commands: Arc::new(QuietStore::new(pool.clone(), hints.clone())),
+        in_force: in_force.clone(),
+        clock: clock.clone(),
+        allow_self_approval: args.allow_self_approval,
+    };
+    let violation_store = Arc::new(ViolationStore::new(pool.clone(), hints.clone()));
+    let violations = Violations {
+        commands: violation_store.clone(),
+        overdue: violation_store,
+        clock: clock.clone(),
+    };
     let idle = args.session_idle_seconds_max;
     let sessions = Sessions {
         commands: Arc::new(store),
@@ -226,6 +253,7 @@ async fn build(
         signer: signer.clone(),
         clock: clock.clone(),
         ids: Arc::new(SystemIds),
+        policies: in_force,
         settings: SessionSettings {
             ingestion_service_id,
             batch_events_max: args.limits.batch_events_max,
@@ -239,6 +267,9 @@ async fn build(
         clock,
         sessions,
         tenants: tools.tenants,
+        policies,
+        violations,
+        judge,
         streams: Streams::new(reads.clone(), tools.keys.clone(), args.streams.clone()),
         tickets: Tickets::new(pool.clone()),
         runner: Runner::new(pool),
@@ -270,9 +301,15 @@ async fn first_key(app: &App) -> Result<Option<String>, Fault> {
     Ok(Some(app.tenants.add_key(order, &metadata).await?.key))
 }
 
-/// Keeps the read models up to date until it is told to end, between two batches.
+/// Keeps the read models up to date, judges what comes in and watches the clock, until it is told
+/// to end, each between two pieces.
 async fn follow(app: App, hints: HintChannel, end: watch::Receiver<bool>) {
-    app.runner.run(hints.listen().into_stream(), end).await;
+    let rounds = |pause| Rounds::new(hints.listen().into_stream(), end.clone(), pause);
+    tokio::join!(
+        app.runner.run(rounds(runner::ROUND)),
+        app.judge.run(rounds(judging::ROUND)),
+        app.violations.watch_the_clock(end.clone()),
+    );
 }
 
 /// What runs beside the requests, until the server ends.

@@ -15,14 +15,17 @@ use super::frames;
 pub(super) const RING_FRAMES_MAX: usize = 512;
 /// Pieces that are kept put together: enough for a full ring of large items.
 const SHARED_MAX: usize = 8;
+/// Items that need a right of their own begin so.
+const POLICIES: &str = "policy.";
 /// Bytes of one write to a reader.
 pub(super) const WRITE_BYTES_MAX: usize = 64 * 1024;
 
 #[derive(Default)]
 pub(super) struct Ring {
     frames: VecDeque<Frame>,
-    /// Pieces that were put together for readers who want everything: most want the same ones.
-    shared: VecDeque<Piece>,
+    /// Pieces that were put together for readers who want everything that they may see, with or
+    /// without policies: most want the same ones.
+    shared: VecDeque<(bool, Piece)>,
 }
 
 /// One position of the log. What may not be read has no text.
@@ -59,11 +62,17 @@ pub(super) struct Piece {
 pub struct Wanted {
     pub types: TypeFilter,
     pub session: Option<SessionId>,
+    /// Items of policies, too, which not every reader may see.
+    pub policies: bool,
 }
 
 impl Wanted {
     fn everything(&self) -> bool {
         self.types.takes_all() && self.session.is_none()
+    }
+
+    fn takes(&self, event_type: &str) -> bool {
+        self.types.takes(event_type) && (self.policies || !event_type.starts_with(POLICIES))
     }
 }
 
@@ -81,7 +90,7 @@ impl Frame {
 
     fn is_for(&self, wanted: &Wanted) -> bool {
         !self.text.is_empty()
-            && wanted.types.takes(&self.event_type)
+            && wanted.takes(&self.event_type)
             && wanted.session.is_none_or(|session| self.session == Some(session))
     }
 }
@@ -110,12 +119,15 @@ impl Ring {
         if !wanted.everything() {
             return Pull::Piece(self.piece(after, wanted));
         }
-        if let Some(known) = self.shared.iter().find(|piece| piece.after == after) {
+        let same = |(policies, piece): &&(bool, Piece)| {
+            piece.after == after && *policies == wanted.policies
+        };
+        if let Some((_, known)) = self.shared.iter().find(same) {
             return Pull::Piece(known.clone());
         }
         let piece = self.piece(after, wanted);
         self.shared.truncate(SHARED_MAX - 1);
-        self.shared.push_front(piece.clone());
+        self.shared.push_front((wanted.policies, piece.clone()));
         Pull::Piece(piece)
     }
 

@@ -31,6 +31,7 @@ const NAME_CHARS_MAX: usize = 64;
 impl EventType {
     pub const SESSION_END: Self = Self(Cow::Borrowed("SESSION_END"));
     pub const TOOL_CALL: Self = Self(Cow::Borrowed("TOOL_CALL"));
+    pub const TOOL_RESULT: Self = Self(Cow::Borrowed("TOOL_RESULT"));
     pub const LOG_DROP: Self = Self(Cow::Borrowed("LOG_DROP"));
     pub const CHAIN_SEAL: Self = Self(Cow::Borrowed(Self::CHAIN_SEAL_NAME));
     pub const CHAIN_SEAL_NAME: &'static str = "CHAIN_SEAL";

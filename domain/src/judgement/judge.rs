@@ -15,7 +15,7 @@ use super::{
 };
 use crate::evidence::canonical::CanonicalError;
 use crate::evidence::event_type::EventType;
-use crate::evidence::json::{self, DEPTH_MAX, Json};
+use crate::evidence::json::{self, DEPTH_MAX};
 use crate::evidence::record::format_micros;
 use crate::hash::Hash;
 use crate::ids::TenantId;

@@ -16,6 +16,7 @@ use crate::evidence::intake::IncomingEvent;
 use crate::evidence::record::{ChainAuthority, EventBody, Record, SchemaVersion, format_micros};
 use crate::evidence::refusal::{IngestRefusal, Refusal, SchemaComplaint};
 use crate::hash::Hash;
+use crate::judgement::EVENTS_CONTROL;
 
 /// `LOG_DROP` events that one session may hold.
 pub(super) const LOG_DROPS_MAX: u64 = 100;
@@ -136,6 +137,7 @@ fn open_window(window: Option<(DateTime<Utc>, u64)>, at: DateTime<Utc>) -> (Date
 /// A batch while it becomes records.
 struct Growth<'c> {
     chain: &'c Chain,
+    limits: &'c [(String, u64)],
     id_seed: Uuid,
     at: DateTime<Utc>,
     next_sequence: u64,
@@ -152,9 +154,10 @@ struct Growth<'c> {
 }
 
 impl<'c> Growth<'c> {
-    fn of(chain: &'c Chain, append: &Append) -> Self {
+    fn of(chain: &'c Chain, append: &'c Append) -> Self {
         Self {
             chain,
+            limits: &append.session_limits,
             id_seed: append.id_seed,
             at: append.at,
             next_sequence: chain.next_sequence,
@@ -191,6 +194,7 @@ impl<'c> Growth<'c> {
             self.count_drop(event.dropped, true, index)?;
         }
         self.check_claim(event, index)?;
+        self.check_limits(event, index)?;
         self.ended |= event.body.event_type == EventType::SESSION_END;
         self.sealed |= event.body.event_type == EventType::CHAIN_SEAL;
         self.push(event.body.clone());
@@ -278,6 +282,21 @@ impl<'c> Growth<'c> {
             source_sdk_ver: None,
             schema_ver: SchemaVersion::V06,
             actor_id: None,
+        }
+    }
+
+    /// A session takes no more events than the policies in force allow; its seal always may come.
+    fn check_limits(&self, event: &IncomingEvent, index: usize) -> Result<(), IngestRefusal> {
+        if event.body.event_type == EventType::CHAIN_SEAL {
+            return Ok(());
+        }
+        let broken = self.limits.iter().find(|(_, limit)| self.next_sequence >= *limit);
+        match broken {
+            None => Ok(()),
+            Some((policy, limit)) => {
+                let (policy, control) = (policy.clone(), EVENTS_CONTROL);
+                Err(Refusal::PolicyLimit { policy, control, limit: *limit }.at(index))
+            }
         }
     }
 

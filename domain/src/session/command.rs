@@ -46,6 +46,8 @@ pub struct Append {
     pub id_seed: Uuid,
     /// How long a session may be left alone before it takes no more events.
     pub idle_max: Option<TimeDelta>,
+    /// `limits.max_events_per_session` of the policies in force, with their names.
+    pub session_limits: Arc<[(String, u64)]>,
     pub at: DateTime<Utc>,
 }
 

@@ -87,6 +87,9 @@ pub struct SessionSealed {
     pub at: DateTime<Utc>,
     #[serde(skip)]
     pub record: Option<Arc<Record>>,
+    /// Of the last event of any policy when the seal was prepared: its commit finds it unmoved.
+    #[serde(skip)]
+    pub policies_position: u64,
 }
 
 impl EventsAppended {

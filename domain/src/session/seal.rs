@@ -29,6 +29,8 @@ pub struct SealFacts {
     pub event_count: u64,
     pub final_event_hash: Hash,
     pub policy_set_digest: String,
+    /// Of the last event of any policy.
+    pub policies_position: u64,
     pub event_id: Uuid,
     /// The client knows that there is no `SESSION_END`.
     pub incomplete: bool,
@@ -44,6 +46,7 @@ pub struct PreparedSeal {
     pub partial_reasons: Vec<PartialReason>,
     /// The bytes to sign, as a DSSE payload.
     pub statement: Vec<u8>,
+    pub policies_position: u64,
     pub at: DateTime<Utc>,
 }
 
@@ -109,6 +112,7 @@ impl Session {
             evidence_class: class.class(),
             partial_reasons: class.partial_reasons(),
             statement,
+            policies_position: facts.policies_position,
             at: facts.at,
         })
     }
@@ -140,6 +144,7 @@ impl Session {
             reason,
             at: prepared.at,
             record: Some(Arc::new(prepared.record)),
+            policies_position: prepared.policies_position,
         }))])
     }
 

@@ -122,6 +122,7 @@ fn prepared() -> PreparedSeal {
         event_count: records.len() as u64,
         final_event_hash: records.last().unwrap().event_hash,
         policy_set_digest: domain::evidence::seal::policy_set_digest(vec![]).unwrap(),
+        policies_position: 0,
         event_id: parse_uuid(seal["event_id"].as_str().unwrap()).unwrap(),
         incomplete: false,
         at: instant(&seal["received_at"]),

@@ -255,6 +255,17 @@ pub(super) async fn write_seal(
     let Some(Some(position)) = positions.first().copied() else {
         return Err(AggregateError::AggregateConflict);
     };
+    // The tenant's head is locked now: no policy can change before this commit.
+    let policies_position: i64 = sqlx::query_scalar(
+        "select coalesce(max(position), 0) from policy_versions where tenant_id = $1",
+    )
+    .bind(append.id.tenant.0)
+    .fetch_one(&mut *transaction)
+    .await
+    .map_err(database)?;
+    if policies_position as u64 != sealed.policies_position {
+        return Err(AggregateError::AggregateConflict);
+    }
     let reasons: Vec<&str> = sealed.partial_reasons.iter().map(|r| r.as_str()).collect();
     sqlx::query(
         "insert into session_seals (tenant_id, session_id, sequence_number, seal, seal_event_hash,

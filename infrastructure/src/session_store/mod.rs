@@ -251,15 +251,9 @@ impl Commands<Session> for SessionStore {
     }
 }
 
-/// `<tenant>/<session>`, as cqrs-es names a session here.
 fn parse(aggregate_id: &str) -> Result<AggregateId, StoreError> {
-    let parsed = aggregate_id.split_once('/').and_then(|(tenant, session)| {
-        Some(AggregateId {
-            tenant: TenantId::parse(tenant)?,
-            id: domain::ids::parse_uuid(session)?,
-        })
-    });
-    parsed.ok_or_else(|| unexpected("an aggregate id that is not <tenant>/<session>"))
+    AggregateId::parse(aggregate_id)
+        .ok_or_else(|| unexpected("an aggregate id that is not <tenant>/<session>"))
 }
 
 fn is_unique(error: &sqlx::Error) -> bool {

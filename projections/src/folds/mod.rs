@@ -4,6 +4,7 @@ pub mod agents;
 pub mod event_counts;
 pub mod sessions;
 pub mod tool_usage;
+pub mod violations;
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use domain::session::SessionEvent;
@@ -12,12 +13,13 @@ use crate::keys::KeysProjection;
 use crate::runner::Projection;
 
 /// Every projection; `migrations/` has a row in `projections` for each.
-pub(crate) const ALL: [&dyn Projection; 5] = [
+pub(crate) const ALL: [&dyn Projection; 6] = [
     &KeysProjection,
     &sessions::SessionsProjection,
     &agents::AgentsProjection,
     &event_counts::EventCountsProjection,
     &tool_usage::ToolUsageProjection,
+    &violations::ViolationsProjection,
 ];
 
 pub(crate) fn find(name: &str) -> Option<&'static dyn Projection> {

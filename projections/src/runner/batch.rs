@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use domain::ids::{SessionId, TenantId};
 use domain::session::SessionEvent;
 use domain::tenant::TenantEvent;
+use domain::violation::ViolationEvent;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
@@ -87,6 +88,18 @@ impl Batch {
         let of_tenants = self.events.iter().filter(|event| event.aggregate_type == "tenant");
         of_tenants.map(|event| {
             serde_json::from_str(&event.payload).map_err(|e| FoldError::Poison(unreadable(&e)))
+        })
+    }
+
+    /// The events of violations, with the violation that each is about.
+    pub fn violations(
+        &self,
+    ) -> impl Iterator<Item = Result<(&Logged, Uuid, ViolationEvent), FoldError>> {
+        let of_violations = self.events.iter().filter(|event| event.aggregate_type == "violation");
+        of_violations.map(|event| {
+            let read = serde_json::from_str(&event.payload);
+            let read = read.map_err(|e| FoldError::Poison(unreadable(&e)))?;
+            Ok((event, event.aggregate_id, read))
         })
     }
 

@@ -18,6 +18,7 @@ use std::time::Duration;
 use application::rounds::{Due, Rounds};
 use domain::ids::{SessionId, TenantId};
 use sqlx::{PgConnection, PgPool};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use batch::{Batch, Logged};
@@ -100,8 +101,9 @@ impl Runner {
         if let Err(error) = self.try_stopped_again().await {
             tracing::warn!(cause = %error, "stopped projections were not tried again");
         }
+        let stop = rounds.stop();
         while let Some(due) = rounds.next().await {
-            if let Err(error) = self.round(&due, &rounds).await {
+            if let Err(error) = self.round(&due, &stop).await {
                 tracing::warn!(cause = %error, "following the log failed");
                 tokio::time::sleep(REST).await;
             }
@@ -109,10 +111,10 @@ impl Runner {
     }
 
     /// Follows every log that is ahead of a projection, in turns.
-    async fn round(&self, due: &Due, rounds: &Rounds) -> sqlx::Result<()> {
+    async fn round(&self, due: &Due, stop: &watch::Receiver<bool>) -> sqlx::Result<()> {
         let mut tenants: VecDeque<TenantId> = self.behind(due).await?.into();
         while let Some(tenant) = tenants.pop_front() {
-            if rounds.ended() {
+            if *stop.borrow() {
                 return Ok(());
             }
             match self.follow(tenant, &Scope::served()).await {

@@ -5,6 +5,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use domain::log::Cursor;
+use domain::scope::Scope;
 use projections::feed::ItemBody;
 use projections::log::{HistoryFilter, HistoryOrder};
 use serde::{Deserialize, Serialize};
@@ -79,7 +80,7 @@ pub async fn history(
 ) -> Result<Response, Problem> {
     let limit = limit(query.limit, ITEMS_DEFAULT, ITEMS_MAX)?;
     let is_ascending = query.is_ascending()?;
-    let filter = query.filter()?;
+    let filter = query.filter(caller.may(Scope::PoliciesRead))?;
     min_position.wait_for(&app, caller.tenant, Source::Log).await?;
     let head = app.reads.log_head(caller.tenant).await?;
     let head = head.ok_or_else(|| Problem::internal("a tenant without a log"))?;
@@ -129,13 +130,14 @@ impl HistoryQuery {
         if known { Ok(Some(cursor.position)) } else { Err(Problem::cursor()) }
     }
 
-    fn filter(&self) -> Result<HistoryFilter, Problem> {
+    fn filter(&self, policies: bool) -> Result<HistoryFilter, Problem> {
         Ok(HistoryFilter {
             event_type: name("type", self.event_type.clone())?,
             entity_type: name("entity_type", self.entity_type.clone())?,
             entity_id: name("entity_id", self.entity_id.clone())?,
             since: instant("since", self.since)?,
             until: instant("until", self.until)?,
+            policies,
         })
     }
 }

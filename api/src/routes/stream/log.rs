@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use domain::scope::Scope;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -46,6 +47,7 @@ pub async fn stream(
     let wanted = Wanted {
         types: TypeFilter::parse(query.types.as_deref())?,
         session: super::session_id(query.session_id.as_deref())?,
+        policies: caller.may(Scope::PoliciesRead),
     };
     let start = super::start(&headers, query.last_event_id.as_deref(), Start::Now);
     let permit = match app.streams.admission.admit(caller.tenant, &caller.key_id) {

@@ -175,6 +175,7 @@ impl Story {
             events: events.into(),
             id_seed: Uuid::from_u128(0x5eed),
             idle_max: self.idle_max,
+            session_limits: Arc::new([]),
             at: self.at,
         };
         let mut events = self.command(SessionCommand::Append(append))?;
@@ -211,6 +212,7 @@ impl Story {
             event_count: self.stored.len() as u64,
             final_event_hash: self.stored.last().map_or(Hash([0; 32]), |last| last.event_hash),
             policy_set_digest: "sha256:none".to_owned(),
+            policies_position: 0,
             event_id: Uuid::from_u128(0x5ea1),
             incomplete,
             at: self.at,
