@@ -1,18 +1,22 @@
 //! The way through a payload's tree, and the findings that it gathers.
 
-use std::borrow::Cow;
-
 use super::detect::card;
+use super::detect::phone::Checks;
 use super::detector::Detector;
 use super::pointer::Pointer;
 use super::prefilter::Suspects;
 use super::spans;
-use super::{FINDINGS_MAX, Finding, mask};
+use super::{FINDINGS_MAX, Finding};
 use crate::evidence::json::Json;
 
 /// What the tree holds of the suspected kinds, sorted by pointer, then detector.
 pub(super) fn findings(tree: &Json<'_>, suspects: Suspects) -> Vec<Finding> {
-    let mut walk = Walk { suspects, pointer: Pointer::default(), findings: Vec::new() };
+    let mut walk = Walk {
+        suspects,
+        checks: Checks::default(),
+        pointer: Pointer::default(),
+        findings: Vec::new(),
+    };
     walk.value(tree);
     let mut findings = walk.findings;
     findings.sort_by(|a, b| (&a.pointer, a.detector).cmp(&(&b.pointer, b.detector)));
@@ -21,6 +25,7 @@ pub(super) fn findings(tree: &Json<'_>, suspects: Suspects) -> Vec<Finding> {
 
 struct Walk {
     suspects: Suspects,
+    checks: Checks,
     pointer: Pointer,
     findings: Vec<Finding>,
 }
@@ -45,8 +50,8 @@ impl Walk {
             }
             Json::Object(members) => {
                 for (key, value) in members {
-                    let found = spans::find(key, self.suspects);
-                    let shown = if found.is_empty() { Cow::Borrowed(&**key) } else { mask(key) };
+                    let found = spans::find(key, self.suspects, &mut self.checks);
+                    let shown = spans::mask(key, &found, self.suspects, &mut self.checks);
                     let mark = self.pointer.enter_member(&shown);
                     for (detector, _) in found {
                         self.note(detector);
@@ -59,7 +64,7 @@ impl Walk {
     }
 
     fn text(&mut self, text: &str) {
-        for (detector, _) in spans::find(text, self.suspects) {
+        for (detector, _) in spans::find(text, self.suspects, &mut self.checks) {
             self.note(detector);
         }
     }
