@@ -1,14 +1,11 @@
 //! Payment cards: 13 to 19 digits of a known issuer, in a usual grouping, that Luhn confirms.
 
 use std::ops::Range;
-use std::sync::LazyLock;
 
-use regex::Regex;
+use super::edge;
 
-use super::{constant, edge};
-
-/// Digits with single spaces or dashes between them, as many as there are.
-static DIGITS: LazyLock<Regex> = LazyLock::new(|| constant("[0-9](?:[ -]?[0-9]){12,}"));
+/// The least digits of a card.
+const DIGITS_MIN: usize = 13;
 
 /// How the digits of cards are grouped in print.
 const GROUPINGS: [&[usize]; 6] =
@@ -16,8 +13,8 @@ const GROUPINGS: [&[usize]; 6] =
 
 pub(in super::super) fn find(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    for digits in DIGITS.find_iter(text) {
-        let groups = groups(digits.as_str(), digits.start());
+    for digits in series(text) {
+        let groups = groups(&text[digits.clone()], digits.start);
         let mut first = 0;
         while first < groups.len() {
             match taken(text, &groups[first..], is_open) {
@@ -35,10 +32,10 @@ pub(in super::super) fn find(text: &str) -> Vec<Range<usize>> {
 /// Whether a JSON text holds digits that could be a card, whatever stands around them. Instants in
 /// milliseconds have as many digits and are frequent: this spares them the walk.
 pub(in super::super) fn is_possible(json: &str) -> bool {
-    DIGITS.find_iter(json).any(|digits| {
+    series(json).any(|digits| {
         // Digits of an escape such as `\u0001` run into those of the text.
-        let is_escaped = json[..digits.start()].ends_with("\\u");
-        let groups = groups(digits.as_str(), digits.start());
+        let is_escaped = json[..digits.start].ends_with("\\u");
+        let groups = groups(&json[digits.clone()], digits.start);
         is_escaped
             || (0..groups.len()).any(|first| taken(json, &groups[first..], |_, _| true).is_some())
     })
@@ -48,6 +45,32 @@ pub(in super::super) fn is_possible(json: &str) -> bool {
 pub(in super::super) fn is_card(literal: &str) -> bool {
     let digits = literal.as_bytes();
     digits.iter().all(u8::is_ascii_digit) && is_issued(digits) && is_luhn(digits)
+}
+
+/// Digits with single spaces or dashes between them, as many as there are and enough for a card.
+fn series(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let bytes = text.as_bytes();
+    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            at += bytes[at..].iter().position(u8::is_ascii_digit)?;
+            let (start, mut count) = (at, 0);
+            loop {
+                if is_digit(at) {
+                    count += 1;
+                    at += 1;
+                } else if matches!(bytes.get(at), Some(b' ' | b'-')) && is_digit(at + 1) {
+                    at += 1;
+                } else {
+                    break;
+                }
+            }
+            if count >= DIGITS_MIN {
+                return Some(start..at);
+            }
+        }
+    })
 }
 
 /// The runs of digits, as ranges of the text that `digits` begins in at `offset`.
@@ -100,7 +123,7 @@ fn is_open(text: &str, range: &Range<usize>) -> bool {
 /// The issuer's prefix is a known one, and cards with it are that long.
 fn is_issued(digits: &[u8]) -> bool {
     let length = digits.len();
-    if !(13..=19).contains(&length) {
+    if !(DIGITS_MIN..=19).contains(&length) {
         return false;
     }
     let prefix = digits[..4].iter().fold(0, |p, d| p * 10 + u32::from(d - b'0'));
