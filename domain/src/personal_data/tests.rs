@@ -132,6 +132,16 @@ fn a_key_that_is_personal_data_is_masked_in_every_pointer_through_it() {
 }
 
 #[test]
+fn a_pointer_does_not_repeat_what_its_key_hides_in_something_longer() {
+    let found = scan(r#"{"ORD-4111111111111111":{"v1.2.3.4/x":["4111111111111111","1.2.3.4"]}}"#);
+    let pointers: Vec<&str> = found.iter().map(|f| f.pointer.as_str()).collect();
+    assert_eq!(
+        pointers,
+        ["/ORD-4111111111111111/v[ip_address]~1x/1", "/ORD-[credit_card]/v1.2.3.4~1x/0"]
+    );
+}
+
+#[test]
 fn what_lies_within_a_more_specific_kind_is_nothing_else() {
     for (text, masked) in [
         (

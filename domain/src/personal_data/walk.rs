@@ -37,7 +37,7 @@ impl Walk {
             Json::Null | Json::Bool(_) => {}
             Json::Number(number) => {
                 if self.suspects.contains(Detector::CreditCard) && card::is_card(number.literal) {
-                    self.note(Detector::CreditCard);
+                    self.note(Detector::CreditCard, number.literal);
                 }
             }
             Json::String(text) => self.text(text),
@@ -53,8 +53,8 @@ impl Walk {
                     let found = spans::find(key, self.suspects, &mut self.checks);
                     let shown = spans::mask(key, &found, self.suspects, &mut self.checks);
                     let mark = self.pointer.enter_member(&shown);
-                    for (detector, _) in found {
-                        self.note(detector);
+                    for (detector, span) in found {
+                        self.note(detector, &key[span]);
                     }
                     self.value(value);
                     self.pointer.leave(&mark);
@@ -64,14 +64,14 @@ impl Walk {
     }
 
     fn text(&mut self, text: &str) {
-        for (detector, _) in spans::find(text, self.suspects, &mut self.checks) {
-            self.note(detector);
+        for (detector, span) in spans::find(text, self.suspects, &mut self.checks) {
+            self.note(detector, &text[span]);
         }
     }
 
     /// Counts one match of a kind where the walk stands.
-    fn note(&mut self, detector: Detector) {
-        let pointer = self.pointer.shown();
+    fn note(&mut self, detector: Detector, matched: &str) {
+        let pointer = self.pointer.shown(detector, matched);
         let here = |f: &&mut Finding| f.detector == detector && f.pointer == pointer;
         if let Some(finding) = self.findings.iter_mut().rev().find(here) {
             finding.count = finding.count.saturating_add(1);
