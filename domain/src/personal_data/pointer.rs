@@ -37,17 +37,22 @@ impl Pointer {
     /// The pointer as it stands in a finding of `matched`, which it does not hold: a key may repeat
     /// the value below it as a piece of something longer, such as an order's number.
     pub(super) fn shown(&self, detector: Detector, matched: &str) -> String {
-        let matched = escaped(matched);
-        let read = self.0.floor_char_boundary(POINTER_BYTES_MAX + matched.len());
-        let mut shown = Cow::Borrowed(&self.0[..read]);
-        if shown.contains(&*matched) {
-            shown = Cow::Owned(shown.replace(&*matched, &format!("[{}]", detector.as_str())));
-        }
+        let read = self.0.floor_char_boundary(POINTER_BYTES_MAX + 2 * matched.len());
+        let shown = without(&self.0[..read], detector, matched);
         if shown.len() <= POINTER_BYTES_MAX && read == self.0.len() {
             return shown.into_owned();
         }
         format!("{}…", &shown[..shown.floor_char_boundary(POINTER_BYTES_MAX)])
     }
+}
+
+/// A pointer without a text that was found elsewhere.
+pub(super) fn without<'p>(pointer: &'p str, detector: Detector, matched: &str) -> Cow<'p, str> {
+    let matched = escaped(matched);
+    if pointer.contains(&*matched) {
+        return Cow::Owned(pointer.replace(&*matched, &format!("[{}]", detector.as_str())));
+    }
+    Cow::Borrowed(pointer)
 }
 
 /// A step as RFC 6901 writes it.
