@@ -233,7 +233,7 @@ where
         .bind(&window.agent_id)
 }
 
-async fn stands_at(
+pub(crate) async fn stands_at(
     connection: &mut PgConnection,
     tenant: TenantId,
     projection: &str,
