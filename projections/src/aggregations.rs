@@ -63,7 +63,7 @@ pub struct AgentRow {
 }
 
 /// Sessions of one evidence class.
-#[derive(Debug, Serialize, FromRow, ToSchema)]
+#[derive(Debug, Clone, Serialize, FromRow, ToSchema)]
 pub struct ClassRow {
     pub evidence_class: String,
     pub sessions: i64,

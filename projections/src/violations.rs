@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use domain::ids::{SessionId, TenantId};
+use domain::violation::ViolationEvent;
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::types::Json;
@@ -12,7 +13,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::TenantReads;
-use crate::folds::violations::{COLUMNS, View};
+use crate::folds::violations::{COLUMNS, of_events};
+pub use crate::folds::violations::View;
 
 /// What a list is narrowed to. Absent members narrow nothing.
 #[derive(Debug, Clone, Default)]
@@ -48,10 +50,12 @@ pub struct ActionRow {
     pub position: i64,
 }
 
-/// Of one session, by severity and state.
+/// Of one session, by state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SessionViolations {
     pub total: i64,
+    /// Not even acknowledged.
+    pub open: i64,
     pub unresolved: i64,
 }
 
@@ -106,19 +110,24 @@ impl TenantReads {
         Ok(views)
     }
 
-    /// One violation.
+    /// One violation as its events say: never behind a command.
     pub async fn violation(
         &self,
         tenant: TenantId,
         violation: Uuid,
     ) -> sqlx::Result<Option<View>> {
-        let mut query = QueryBuilder::<Postgres>::new("select ");
-        query.push(COLUMNS).push(SERVED).push_bind(tenant.0);
-        query.push(" and v.violation_id = ").push_bind(violation);
         let mut transaction = self.begin(tenant).await?;
-        let view = query.build_query_as().fetch_optional(&mut *transaction).await?;
+        let rows: Vec<(i64, Json<ViolationEvent>)> = sqlx::query_as(
+            "select position, payload from events
+             where tenant_id = $1 and aggregate_type = 'violation' and aggregate_id = $2
+             order by sequence",
+        )
+        .bind(tenant.0)
+        .bind(violation.to_string())
+        .fetch_all(&mut *transaction)
+        .await?;
         transaction.commit().await?;
-        Ok(view)
+        Ok(of_events(rows.into_iter().map(|(position, event)| (position, event.0))))
     }
 
     /// Lines of an action log after a number.
@@ -173,8 +182,9 @@ impl TenantReads {
         sessions: &[Uuid],
     ) -> sqlx::Result<HashMap<Uuid, SessionViolations>> {
         let mut transaction = self.begin(tenant).await?;
-        let rows: Vec<(Uuid, i64, i64)> = sqlx::query_as(
-            "select v.session_id, count(*), count(*) filter (where v.status <> 'RESOLVED')
+        let rows: Vec<(Uuid, i64, i64, i64)> = sqlx::query_as(
+            "select v.session_id, count(*), count(*) filter (where v.status = 'OPEN'),
+                    count(*) filter (where v.status <> 'RESOLVED')
              from violation_views v
              join projections p on p.name = 'violations' and p.generation = v.generation
              where v.tenant_id = $1 and v.session_id = any($2) group by v.session_id",
@@ -184,7 +194,8 @@ impl TenantReads {
         .fetch_all(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        let counts = |(id, total, unresolved)| (id, SessionViolations { total, unresolved });
+        let counts =
+            |(id, total, open, unresolved)| (id, SessionViolations { total, open, unresolved });
         Ok(rows.into_iter().map(counts).collect())
     }
 }
