@@ -4,8 +4,11 @@
 //! one telling member rather than `oneOf`, so that a complaint points to the place and not to the
 //! whole; expressions are unrolled level by level, because a schema that recurs cannot count.
 
+mod parts;
+
 use serde_json::{Map, Value, json};
 
+use self::parts::{all_of, array, case, integer, object, pattern, reference, text};
 use super::limits as max;
 
 /// The published text; what is published is what is enforced.
@@ -249,55 +252,6 @@ fn threshold() -> Value {
         case("type", &json!({"const": "percent"}), &json!({"properties": {"value": percent}})),
     ]);
     threshold
-}
-
-/// An object with these members and no others.
-fn object(members: &[(&str, Value)], required: &[&str]) -> Value {
-    let properties: Map<String, Value> =
-        members.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
-    let mut object =
-        json!({"type": "object", "properties": properties, "additionalProperties": false});
-    if !required.is_empty() {
-        object["required"] = json!(required);
-    }
-    object
-}
-
-/// What holds when the member `name` is there and is as `value` says.
-fn case(name: &str, value: &Value, then: &Value) -> Value {
-    json!({"if": {"properties": {name: value}, "required": [name]}, "then": then})
-}
-
-fn all_of(schema: &Value, more: Value) -> Value {
-    let mut all = more;
-    for (key, value) in schema.as_object().into_iter().flatten() {
-        all[key] = value.clone();
-    }
-    all
-}
-
-fn reference(definition: &str) -> Value {
-    json!({"$ref": format!("#/$defs/{definition}")})
-}
-
-fn array(items: &Value, min: usize, max: usize) -> Value {
-    let mut array = json!({"type": "array", "items": items, "maxItems": max});
-    if min > 0 {
-        array["minItems"] = json!(min);
-    }
-    array
-}
-
-fn text(chars_max: usize) -> Value {
-    json!({"type": "string", "maxLength": chars_max})
-}
-
-fn pattern(pattern: &str) -> Value {
-    json!({"type": "string", "pattern": pattern})
-}
-
-fn integer(min: u64, max: u64) -> Value {
-    json!({"type": "integer", "minimum": min, "maximum": max})
 }
 
 #[cfg(test)]
