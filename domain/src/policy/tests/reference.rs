@@ -143,8 +143,9 @@ fn operator(op: &str, left: &Value, right: &Value) -> bool {
             _ => texts().is_some_and(|(text, part)| text.find(part).is_some()),
         },
         "starts_with" => texts().is_some_and(|(text, part)| text.find(part) == Some(0)),
-        "ends_with" => texts()
-            .is_some_and(|(text, part)| text.rfind(part) == text.len().checked_sub(part.len())),
+        "ends_with" => texts().is_some_and(|(text, part)| {
+            text.chars().rev().take(part.chars().count()).eq(part.chars().rev())
+        }),
         "regex" => texts().is_some_and(|(text, pattern)| {
             Regex::new(pattern).expect("a pattern").find(text).is_some()
         }),
