@@ -106,6 +106,9 @@ fn against_schema(value: &Value) -> Vec<Fault> {
     };
     let mut faults = Vec::new();
     for error in validator.iter_errors(value) {
+        if faults.len() >= FAULTS_MAX {
+            break;
+        }
         for fault in complaint::faults(&error) {
             if faults.len() < FAULTS_MAX && !faults.contains(&fault) {
                 faults.push(fault);

@@ -104,18 +104,27 @@ fn an_explanation_is_the_tree_of_the_contract() {
 }
 
 fn without_mail(text: &str) -> Cow<'_, str> {
-    text.replace("ada@example.org", "[EMAIL]").into()
+    text.replace("ada@example.org", "[EMAIL]").replace("4111111111111111", "[CARD]").into()
 }
 
 #[test]
 fn what_an_explanation_shows_is_masked_and_short() {
     let rule = |id: &str, left: &str| json!({"id": id, "left": left, "op": "==", "right": "x"});
-    let rules = ["payload.mail", "payload.long", "payload.list", "payload.object", "payload.n"];
+    let rules = [
+        "payload.mail",
+        "payload.long",
+        "payload.list",
+        "payload.object",
+        "payload.n",
+        "payload.card",
+        "payload.x",
+    ];
     let rules: Vec<Value> = rules.iter().map(|left| rule(&left[8..], left)).collect();
     let policy = compiled(&one_control(&json!({"id": "c", "severity": "low", "rules": rules})));
     let long = "ä".repeat(300);
     let payload = json!({
         "mail": "ada@example.org", "long": long, "list": [1, 2, 3], "object": {"a": 1}, "n": null,
+        "card": 4_111_111_111_111_111_u64, "x": 0.5,
     });
     let payload = payload.to_string();
     let payload = json::parse(payload.as_bytes(), 64).expect("JSON").root;
@@ -129,6 +138,8 @@ fn what_an_explanation_shows_is_masked_and_short() {
     assert_eq!(shown(2), "array of 3");
     assert_eq!(shown(3), "object");
     assert_eq!(shown(4), Value::Null);
+    assert_eq!(shown(5), "[CARD]");
+    assert_eq!(shown(6), 0.5);
 }
 
 #[test]
