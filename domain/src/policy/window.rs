@@ -53,7 +53,8 @@ impl Window {
     /// that the policy applied to; the others need the failures, and take more without harm.
     ///
     /// The threshold is looked at before the event, when others have left, and after it: a crossing
-    /// is returned once, and again only after the window has fallen below the threshold.
+    /// is returned once, and again only after the window has fallen below the threshold. A rate
+    /// also rises when events that did not fail leave: then an event that did not fail crosses.
     pub fn push(
         &mut self,
         threshold: &Threshold,

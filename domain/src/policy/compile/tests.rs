@@ -43,3 +43,9 @@ fn regexes_that_are_not_linear_or_too_large_are_refused_at_their_place() {
     let fair = policy(&json!(["*"]), "regex", &json!(r"\w+@[a-z0-9-]{1,64}\.\d{2}(?i:x)"));
     assert_eq!(fair.err(), None);
 }
+
+#[test]
+fn many_threads_may_share_a_compiled_policy() {
+    fn shared<T: Send + Sync>() {}
+    shared::<CompiledPolicy>();
+}
