@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::TenantReads;
-use crate::folds::violations::{COLUMNS, of_events};
 pub use crate::folds::violations::View;
+use crate::folds::violations::{COLUMNS, of_events};
 
 /// What a list is narrowed to. Absent members narrow nothing.
 #[derive(Debug, Clone, Default)]
@@ -111,11 +111,7 @@ impl TenantReads {
     }
 
     /// One violation as its events say: never behind a command.
-    pub async fn violation(
-        &self,
-        tenant: TenantId,
-        violation: Uuid,
-    ) -> sqlx::Result<Option<View>> {
+    pub async fn violation(&self, tenant: TenantId, violation: Uuid) -> sqlx::Result<Option<View>> {
         let mut transaction = self.begin(tenant).await?;
         let rows: Vec<(i64, Json<ViolationEvent>)> = sqlx::query_as(
             "select position, payload from events

@@ -3,18 +3,19 @@
 //! Who does it is the key's holder, whatever the body says.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::violation::Request;
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, IntoResponses, ToSchema};
+use uuid::Uuid;
 
 use super::ViolationPath;
 use super::get::find;
 use super::view::ViolationView;
 use crate::auth::Caller;
+use crate::conditional;
 use crate::extract::{JsonBody, OptionalBody};
-use crate::if_match::{self, IfMatch};
+use crate::if_match::IfMatch;
 use crate::problem::Problem;
 use crate::state::App;
 
@@ -94,69 +95,117 @@ impl From<ReopenRequest> for Request {
     }
 }
 
-macro_rules! responses {
-    ($(#[$doc:meta])* $path:literal, $id:literal, $body:ty, $name:ident, $argument:pat => $extractor:ty,
-     $request:expr) => {
-        $(#[$doc])*
-        #[utoipa::path(post, path = $path, operation_id = $id, tag = "violations",
-            params(("violation_id" = uuid::Uuid, Path, description = "The violation."),
-                ("If-Match" = Option<String>, Header, description = "The version that it must have.")),
-            request_body = $body,
-            responses(
-                (status = 200, description = "The violation; as it was when it was so already.",
-                    body = ViolationView),
-                (status = 404, description = "`VIOLATION_NOT_FOUND`"),
-                (status = 409, description = "`VIOLATION_STATE`: `details.allowed` names what is possible"),
-                (status = 412, description = "`PRECONDITION_FAILED`"),
-            ))]
-        pub async fn $name(
-            State(app): State<App>,
-            caller: Caller,
-            ViolationPath(violation): ViolationPath,
-            if_match: IfMatch,
-            $argument: $extractor,
-        ) -> Result<Response, Problem> {
-            execute(&app, &caller, violation, if_match, $request.into()).await
-        }
-    };
+/// Which violation.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "describes what the extractor reads")]
+struct Named {
+    /// The violation.
+    violation_id: Uuid,
 }
 
-responses!(
-    /// Acknowledge a violation.
-    "/v1/violations/{violation_id}/acknowledge", "acknowledgeViolation", Option<AcknowledgeRequest>,
-    acknowledge, OptionalBody(request) => OptionalBody<AcknowledgeRequest>,
-    request.unwrap_or_default()
-);
-responses!(
-    /// Comment on a violation.
-    "/v1/violations/{violation_id}/comment", "commentViolation", CommentRequest,
-    comment, JsonBody(request) => JsonBody<CommentRequest>, request
-);
-responses!(
-    /// Escalate a violation.
-    "/v1/violations/{violation_id}/escalate", "escalateViolation", EscalateRequest,
-    escalate, JsonBody(request) => JsonBody<EscalateRequest>, request
-);
-responses!(
-    /// Resolve a violation that was acknowledged.
-    "/v1/violations/{violation_id}/resolve", "resolveViolation", ResolveRequest,
-    resolve, JsonBody(request) => JsonBody<ResolveRequest>, request
-);
-responses!(
-    /// Reopen a violation that was resolved.
-    "/v1/violations/{violation_id}/reopen", "reopenViolation", ReopenRequest,
-    reopen, JsonBody(request) => JsonBody<ReopenRequest>, request
-);
+/// What a command answers.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes what the handlers answer")]
+enum Answers {
+    /// The violation; as it was when it was so already.
+    #[response(status = 200)]
+    Done(#[to_schema] ViolationView),
+    /// `VIOLATION_NOT_FOUND`
+    #[response(status = 404)]
+    NotFound,
+    /// `VIOLATION_STATE`: `details.allowed` names what is possible.
+    #[response(status = 409)]
+    State,
+    /// `PRECONDITION_FAILED`
+    #[response(status = 412)]
+    Precondition,
+}
+
+/// Acknowledge a violation.
+#[utoipa::path(post, path = "/v1/violations/{violation_id}/acknowledge",
+    operation_id = "acknowledgeViolation", tag = "violations", params(Named,
+        ("If-Match" = Option<String>, Header, description = "The version that it must have.")),
+    request_body = Option<AcknowledgeRequest>, responses(Answers))]
+pub async fn acknowledge(
+    State(app): State<App>,
+    caller: Caller,
+    ViolationPath(violation): ViolationPath,
+    if_match: IfMatch,
+    OptionalBody(request): OptionalBody<AcknowledgeRequest>,
+) -> Result<Response, Problem> {
+    execute(&app, &caller, violation, if_match, request.unwrap_or_default().into()).await
+}
+
+/// Comment on a violation.
+#[utoipa::path(post, path = "/v1/violations/{violation_id}/comment",
+    operation_id = "commentViolation", tag = "violations", params(Named,
+        ("If-Match" = Option<String>, Header, description = "The version that it must have.")),
+    request_body = CommentRequest, responses(Answers))]
+pub async fn comment(
+    State(app): State<App>,
+    caller: Caller,
+    ViolationPath(violation): ViolationPath,
+    if_match: IfMatch,
+    JsonBody(request): JsonBody<CommentRequest>,
+) -> Result<Response, Problem> {
+    execute(&app, &caller, violation, if_match, request.into()).await
+}
+
+/// Escalate a violation.
+#[utoipa::path(post, path = "/v1/violations/{violation_id}/escalate",
+    operation_id = "escalateViolation", tag = "violations", params(Named,
+        ("If-Match" = Option<String>, Header, description = "The version that it must have.")),
+    request_body = EscalateRequest, responses(Answers))]
+pub async fn escalate(
+    State(app): State<App>,
+    caller: Caller,
+    ViolationPath(violation): ViolationPath,
+    if_match: IfMatch,
+    JsonBody(request): JsonBody<EscalateRequest>,
+) -> Result<Response, Problem> {
+    execute(&app, &caller, violation, if_match, request.into()).await
+}
+
+/// Resolve a violation that was acknowledged.
+#[utoipa::path(post, path = "/v1/violations/{violation_id}/resolve",
+    operation_id = "resolveViolation", tag = "violations", params(Named,
+        ("If-Match" = Option<String>, Header, description = "The version that it must have.")),
+    request_body = ResolveRequest, responses(Answers))]
+pub async fn resolve(
+    State(app): State<App>,
+    caller: Caller,
+    ViolationPath(violation): ViolationPath,
+    if_match: IfMatch,
+    JsonBody(request): JsonBody<ResolveRequest>,
+) -> Result<Response, Problem> {
+    execute(&app, &caller, violation, if_match, request.into()).await
+}
+
+/// Reopen a violation that was resolved.
+#[utoipa::path(post, path = "/v1/violations/{violation_id}/reopen",
+    operation_id = "reopenViolation", tag = "violations", params(Named,
+        ("If-Match" = Option<String>, Header, description = "The version that it must have.")),
+    request_body = ReopenRequest, responses(Answers))]
+pub async fn reopen(
+    State(app): State<App>,
+    caller: Caller,
+    ViolationPath(violation): ViolationPath,
+    if_match: IfMatch,
+    JsonBody(request): JsonBody<ReopenRequest>,
+) -> Result<Response, Problem> {
+    execute(&app, &caller, violation, if_match, request.into()).await
+}
 
 async fn execute(
     app: &App,
     caller: &Caller,
-    violation: uuid::Uuid,
+    violation: Uuid,
     IfMatch(expected): IfMatch,
     request: Request,
 ) -> Result<Response, Problem> {
     let metadata = caller.metadata();
     app.violations.execute(caller.tenant, violation, request, expected, &metadata).await?;
     let view = find(app, caller.tenant, violation).await?;
-    Ok(if_match::versioned(&HeaderMap::new(), view.version as u64, &view))
+    Ok(conditional::versioned(view.version, view))
 }

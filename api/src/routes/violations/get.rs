@@ -1,8 +1,7 @@
 //! `GET /v1/violations/{violation_id}`: one violation, with what was done about it.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use domain::ids::TenantId;
 use uuid::Uuid;
 
@@ -10,7 +9,7 @@ use super::ViolationPath;
 use super::actions::ACTIONS_MAX;
 use super::view::ViolationView;
 use crate::auth::Caller;
-use crate::if_match;
+use crate::conditional;
 use crate::min_position::{MinPosition, Source};
 use crate::problem::Problem;
 use crate::state::App;
@@ -24,20 +23,18 @@ use crate::state::App;
     responses(
         (status = 200, description = "The violation.", body = ViolationView,
             headers(("etag" = String, description = "Its version, for `If-Match`."))),
-        (status = 304, description = "The violation is the one of the given ETag."),
         (status = 404, description = "`VIOLATION_NOT_FOUND`"),
         (status = 503, description = "`READ_MODEL_BEHIND`"),
     ))]
 pub async fn get(
     State(app): State<App>,
     caller: Caller,
-    headers: HeaderMap,
     min_position: MinPosition,
     ViolationPath(violation): ViolationPath,
 ) -> Result<Response, Problem> {
     min_position.wait_for(&app, caller.tenant, Source::Log).await?;
     let view = find(&app, caller.tenant, violation).await?;
-    Ok(if_match::versioned(&headers, view.version as u64, &view))
+    Ok(conditional::versioned(view.version, view))
 }
 
 /// A violation with its actions.

@@ -51,6 +51,23 @@ pub struct ListQuery {
     cursor: Option<String>,
 }
 
+/// The same filters in a body.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListFilter {
+    /// `low`, `medium`, `high` or `critical`.
+    severity: Option<String>,
+    /// `OPEN`, `ACKNOWLEDGED` or `RESOLVED`.
+    status: Option<String>,
+    policy: Option<String>,
+    control: Option<String>,
+    actor: Option<String>,
+    session_id: Option<Uuid>,
+    overdue: Option<bool>,
+    since: Option<DateTime<Utc>>,
+    until: Option<DateTime<Utc>>,
+}
+
 /// One page.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ViolationPage {
@@ -92,22 +109,37 @@ pub async fn list(
 
 impl ListQuery {
     fn filter(self) -> Result<ViolationFilter, Problem> {
-        if self.severity.as_deref().is_some_and(|s| Severity::parse(s).is_none()) {
-            return Err(Problem::query("severity is one of low, medium, high, critical"));
-        }
-        if self.status.as_deref().is_some_and(|s| Status::parse(s).is_none()) {
-            return Err(Problem::query("status is one of OPEN, ACKNOWLEDGED, RESOLVED"));
-        }
-        Ok(ViolationFilter {
+        filter_of(ListFilter {
             severity: self.severity,
             status: self.status,
-            policy: name("policy", self.policy)?,
-            control: name("control", self.control)?,
-            actor_id: name("actor", self.actor)?,
+            policy: self.policy,
+            control: self.control,
+            actor: self.actor,
             session_id: self.session_id,
             overdue: self.overdue,
-            since: instant("since", self.since)?,
-            until: instant("until", self.until)?,
+            since: self.since,
+            until: self.until,
         })
     }
+}
+
+/// Checks what a filter names.
+pub(super) fn filter_of(filter: ListFilter) -> Result<ViolationFilter, Problem> {
+    if filter.severity.as_deref().is_some_and(|s| Severity::parse(s).is_none()) {
+        return Err(Problem::query("severity is one of low, medium, high, critical"));
+    }
+    if filter.status.as_deref().is_some_and(|s| Status::parse(s).is_none()) {
+        return Err(Problem::query("status is one of OPEN, ACKNOWLEDGED, RESOLVED"));
+    }
+    Ok(ViolationFilter {
+        severity: filter.severity,
+        status: filter.status,
+        policy: name("policy", filter.policy)?,
+        control: name("control", filter.control)?,
+        actor_id: name("actor", filter.actor)?,
+        session_id: filter.session_id,
+        overdue: filter.overdue,
+        since: instant("since", filter.since)?,
+        until: instant("until", filter.until)?,
+    })
 }

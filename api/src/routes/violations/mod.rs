@@ -7,6 +7,8 @@ pub mod get;
 pub mod list;
 mod view;
 
+pub use view::ViolationView;
+
 use application::CommandError;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::StatusCode;
@@ -16,6 +18,7 @@ use domain::violation::ViolationError;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::if_match::precondition_failed;
 use crate::problem::Problem;
 use crate::state::App;
 
@@ -54,9 +57,7 @@ impl From<ViolationError> for Problem {
                 }))
             }
             ViolationError::Text { .. } => Self::request(detail),
-            ViolationError::Precondition => {
-                Self::new(StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED", detail)
-            }
+            ViolationError::Precondition => precondition_failed(detail),
         }
     }
 }

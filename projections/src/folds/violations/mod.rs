@@ -19,9 +19,7 @@ use counts::Counts;
 pub use view::{COLUMNS, View};
 
 /// One violation as its events say, without the rows that may be behind them.
-pub(crate) fn of_events(
-    events: impl IntoIterator<Item = (i64, ViolationEvent)>,
-) -> Option<View> {
+pub(crate) fn of_events(events: impl IntoIterator<Item = (i64, ViolationEvent)>) -> Option<View> {
     let mut view: Option<View> = None;
     for (position, event) in events {
         match (event, &mut view) {
