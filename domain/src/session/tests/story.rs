@@ -175,7 +175,7 @@ impl Story {
             events: events.into(),
             id_seed: Uuid::from_u128(0x5eed),
             idle_max: self.idle_max,
-            session_limits: Arc::new([]),
+            session_limits: std::sync::Arc::new([]),
             at: self.at,
         };
         let mut events = self.command(SessionCommand::Append(append))?;
