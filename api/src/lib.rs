@@ -6,6 +6,7 @@ pub mod conditional;
 pub mod config;
 pub mod cursor;
 pub mod extract;
+pub mod if_match;
 pub mod min_position;
 pub mod observe;
 pub mod openapi;
