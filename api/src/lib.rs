@@ -10,6 +10,8 @@ pub mod if_match;
 pub mod min_position;
 pub mod observe;
 pub mod openapi;
+pub mod policy_diff;
+pub mod policy_text;
 pub mod problem;
 pub mod routes;
 pub mod server;

@@ -4,6 +4,7 @@
 //! read models follow the log by the one loop in [`runner`].
 
 pub mod aggregations;
+pub mod backtests;
 pub mod custody;
 pub mod evidence;
 pub mod feed;
@@ -11,6 +12,7 @@ pub mod folds;
 pub mod keys;
 pub mod log;
 pub mod log_check;
+pub mod policies;
 pub mod runner;
 pub mod sessions;
 mod tenant_reads;
