@@ -54,11 +54,12 @@ impl TenantReads {
         backtest: Uuid,
     ) -> sqlx::Result<Option<BacktestRow>> {
         let mut transaction = self.begin(tenant).await?;
-        let row = sqlx::query_as("select * from backtests where tenant_id = $1 and backtest_id = $2")
-            .bind(tenant.0)
-            .bind(backtest)
-            .fetch_optional(&mut *transaction)
-            .await?;
+        let row =
+            sqlx::query_as("select * from backtests where tenant_id = $1 and backtest_id = $2")
+                .bind(tenant.0)
+                .bind(backtest)
+                .fetch_optional(&mut *transaction)
+                .await?;
         transaction.commit().await?;
         Ok(row)
     }
