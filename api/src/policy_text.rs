@@ -70,10 +70,14 @@ fn read_yaml(text: &[u8]) -> Result<Value, Vec<Fault>> {
         reject_unsupported_tags: true,
     };
     serde_saphyr::from_slice_with_options(text, options).map_err(|error| {
-        let place = error.location().map(|at| format!(" (line {}, column {})", at.line(), at.column()));
+        let place =
+            error.location().map(|at| format!(" (line {}, column {})", at.line(), at.column()));
         let message = error.without_snippet().to_string();
         let first = message.lines().next().unwrap_or_default().to_owned();
-        fault(String::new(), format!("the document is not YAML: {first}{}", place.unwrap_or_default()))
+        fault(
+            String::new(),
+            format!("the document is not YAML: {first}{}", place.unwrap_or_default()),
+        )
     })
 }
 
@@ -89,7 +93,8 @@ mod tests {
 
     #[test]
     fn yaml_and_json_are_one_model() {
-        let text = "name: a\nversion: 1.2.0\nflag: no\nn: 3\nx: 0.5\nnone: null\nlist: [a, \"1\"]\n";
+        let text =
+            "name: a\nversion: 1.2.0\nflag: no\nn: 3\nx: 0.5\nnone: null\nlist: [a, \"1\"]\n";
         let expected = json!({
             "name": "a", "version": "1.2.0", "flag": "no", "n": 3, "x": 0.5, "none": null,
             "list": ["a", "1"],
@@ -100,7 +105,8 @@ mod tests {
 
     #[test]
     fn what_reads_two_ways_is_refused() {
-        for text in ["a: 1\na: 2\n", "a: .nan\n", "a: !!set {b}\n", "a: [1\n", "a: 1\n---\nb: 2\n"] {
+        for text in ["a: 1\na: 2\n", "a: .nan\n", "a: !!set {b}\n", "a: [1\n", "a: 1\n---\nb: 2\n"]
+        {
             let faults = yaml(text).expect_err(text);
             assert!(faults[0].message.starts_with("the document is not YAML"), "{faults:?}");
         }
