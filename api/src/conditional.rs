@@ -14,9 +14,22 @@ const TAG_CHARS: usize = 32;
 pub fn json<T: Serialize>(request: &HeaderMap, body: &T) -> Result<Response, Problem> {
     let body = serde_json::to_vec(body).map_err(Problem::internal)?;
     let tag = format!("\"{}\"", &Hash::of(&body).to_string()[..TAG_CHARS]);
-    let is_known = holds(request, &tag);
+    answer(request, HeaderValue::from_str(&tag).map_err(Problem::internal)?, body)
+}
+
+/// The same under the tag of the resource's version.
+pub fn tagged<T: Serialize>(
+    request: &HeaderMap,
+    tag: HeaderValue,
+    body: &T,
+) -> Result<Response, Problem> {
+    answer(request, tag, serde_json::to_vec(body).map_err(Problem::internal)?)
+}
+
+fn answer(request: &HeaderMap, tag: HeaderValue, body: Vec<u8>) -> Result<Response, Problem> {
+    let is_known = tag.to_str().is_ok_and(|tag| holds(request, tag));
     let headers = [
-        (header::ETAG, HeaderValue::from_str(&tag).map_err(Problem::internal)?),
+        (header::ETAG, tag),
         // Kept by the client alone, and asked about each time.
         (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
     ];

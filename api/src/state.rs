@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use application::Clock;
+use application::backtests::Backtests;
 use application::judging::Judge;
 use application::policies::Policies;
 use application::sessions::Sessions;
@@ -30,6 +31,7 @@ pub struct Parts {
     pub sessions: Sessions,
     pub tenants: Tenants,
     pub policies: Policies,
+    pub backtests: Backtests,
     pub violations: Violations,
     pub judge: Judge,
     pub reads: TenantReads,

@@ -4,6 +4,7 @@
 //! below, each of which has a real implementation in `infrastructure`.
 #![warn(missing_docs)]
 
+pub mod backtests;
 pub mod judging;
 pub mod keys;
 pub mod policies;

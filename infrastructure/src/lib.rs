@@ -1,5 +1,6 @@
 //! Adapters behind the ports: event stores, keys, the private PostgreSQL. Knows no rules.
 
+pub mod backtests;
 pub mod database;
 pub mod docket;
 pub mod hints;

@@ -4,6 +4,7 @@
 //! read models follow the log by the one loop in [`runner`].
 
 pub mod aggregations;
+pub mod backtests;
 pub mod custody;
 pub mod dashboards;
 pub mod evidence;
@@ -13,6 +14,7 @@ pub mod judgement;
 pub mod keys;
 pub mod log;
 pub mod log_check;
+pub mod policies;
 pub mod runner;
 pub mod sessions;
 mod tenant_reads;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -59,6 +60,8 @@ pub struct TestApp {
     data: TempDir,
     settings: Vec<(String, String)>,
     client: Client,
+    /// Of whoever approves policies: see [`TestApp::approver`].
+    pub(crate) approver: OnceLock<String>,
 }
 
 impl TestApp {
@@ -84,7 +87,8 @@ impl TestApp {
         let settings: Vec<_> = settings.iter().map(owned).collect();
         let (child, url, key) = spawn(data.path(), database.as_ref(), &settings);
         let key = key.expect("the first start prints a key");
-        Self { child, url, key, database, data, settings, client: Client::new() }
+        let (client, approver) = (Client::new(), OnceLock::new());
+        Self { child, url, key, database, data, settings, client, approver }
     }
 
     /// Stops the server as a service manager would, and starts it again.
@@ -146,6 +150,7 @@ impl TestApp {
             data,
             settings: self.settings.clone(),
             client: Client::new(),
+            approver: self.approver.clone(),
         }
     }
 

@@ -6,6 +6,7 @@
 mod app;
 mod database;
 pub mod events;
+mod policies;
 mod stream;
 
 pub use app::{Answer, Caller, TestApp, send, try_send};

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use application::backtests::Backtests;
 use application::judging::{self, Judge};
 use application::policies::Policies;
 use application::rounds::Rounds;
@@ -14,6 +15,7 @@ use application::violations::Violations;
 use application::{Clock, Hints, Ids, Metadata};
 use chrono::TimeDelta;
 use domain::scope::Scope;
+use infrastructure::backtests::PgBacktests;
 use infrastructure::database::{Database, PoolSizes};
 use infrastructure::docket::{PgDocket, PolicyBook};
 use infrastructure::hints::HintChannel;
@@ -149,7 +151,7 @@ async fn serve(
     announce(&format!("{scheme}://{address}"), new_key.as_deref());
     let (told, mut end) = oneshot::channel();
     let grace = Duration::from_secs(args.shutdown_seconds_max);
-    let streams = app.streams.clone();
+    let (streams, backtests) = (app.streams.clone(), app.backtests.clone());
     let stop = async move {
         let why = stopped(terminate, interrupt, postgres_gone).await;
         // Before requests are waited for: a stream is a request that does not end.
@@ -161,6 +163,7 @@ async fn serve(
     let stall_max = Duration::from_secs(u64::from(args.streams.write_stall_seconds_max));
     server::run(listener, routes::router(&app), tls, stall_max, stop).await;
     end_following.send_replace(true);
+    let _ = tokio::time::timeout(crate::store::CLOSE_WAIT, backtests.close()).await;
     if let Some(follower) = follower {
         let _ = tokio::time::timeout(crate::store::CLOSE_WAIT, follower).await;
     }
@@ -230,8 +233,14 @@ async fn build(
         None => infrastructure::database::service_identity(&pool).await?,
     };
     let in_force = Arc::new(PgPoliciesInForce::new(pool.clone()));
+    let book = PolicyBook::default();
+    let backtests = Backtests::new(
+        Arc::new(PgBacktests::new(pool.clone(), book.clone())),
+        clock.clone(),
+        Arc::new(SystemIds),
+    );
     let judge = Judge {
-        docket: Arc::new(PgDocket::new(pool.clone(), PolicyBook::default(), hints.clone())),
+        docket: Arc::new(PgDocket::new(pool.clone(), book, hints.clone())),
         clock: clock.clone(),
     };
     let policies = Policies {
@@ -268,6 +277,7 @@ async fn build(
         sessions,
         tenants: tools.tenants,
         policies,
+        backtests,
         violations,
         judge,
         streams: Streams::new(reads.clone(), tools.keys.clone(), args.streams.clone()),

@@ -7,6 +7,7 @@ mod dashboards;
 mod health;
 mod keys;
 mod metrics;
+mod policies;
 pub mod sessions;
 mod stream;
 mod tool_access;
@@ -36,7 +37,8 @@ const PARAMETER_BYTES_SHOWN_MAX: usize = 64;
 /// Every operation of the service with the scope that opens it.
 fn table(app: Option<&App>) -> OpenApiRouter<App> {
     use Scope::{
-        Admin, CertificatesRead, EvidenceExport, EvidenceRead, IngestWrite, ViolationsWrite,
+        Admin, CertificatesRead, EvidenceExport, EvidenceRead, IngestWrite, PoliciesApprove,
+        PoliciesRead, PoliciesWrite, ViolationsWrite,
     };
     let guarded = |scope, routes| guarded(app, scope, routes);
     OpenApiRouter::with_openapi(openapi::frame())
@@ -75,6 +77,23 @@ fn table(app: Option<&App>) -> OpenApiRouter<App> {
         .routes(guarded(EvidenceRead, routes!(verify::verify)))
         .routes(guarded(CertificatesRead, routes!(certificates::certificate)))
         .routes(guarded(CertificatesRead, routes!(keys::keys)))
+        .routes(guarded(PoliciesWrite, routes!(policies::draft::draft)))
+        .routes(guarded(PoliciesRead, routes!(policies::list::list)))
+        .routes(guarded(PoliciesWrite, routes!(policies::validate::validate)))
+        .routes(guarded(PoliciesRead, routes!(policies::schema::schema)))
+        .routes(guarded(PoliciesRead, routes!(policies::document::document)))
+        .routes(guarded(PoliciesRead, routes!(policies::versions::versions)))
+        .routes(guarded(PoliciesRead, routes!(policies::diff::diff)))
+        .routes(guarded(PoliciesRead, routes!(policies::get::get)))
+        .routes(guarded(PoliciesWrite, routes!(policies::revise::revise)))
+        .routes(guarded(PoliciesWrite, routes!(policies::submit::submit)))
+        .routes(guarded(PoliciesApprove, routes!(policies::reject::reject)))
+        .routes(guarded(PoliciesApprove, routes!(policies::activate::activate)))
+        .routes(guarded(PoliciesApprove, routes!(policies::retire::retire)))
+        .routes(guarded(PoliciesWrite, routes!(policies::backtests::start::start)))
+        .routes(guarded(PoliciesRead, routes!(policies::backtests::list::list)))
+        .routes(guarded(PoliciesRead, routes!(policies::backtests::get::get)))
+        .routes(guarded(PoliciesWrite, routes!(policies::backtests::cancel::cancel)))
         .routes(guarded(Admin, routes!(admin::tenants::create)))
         .routes(guarded(Admin, routes!(admin::tenants::list)))
         .routes(guarded(Admin, routes!(admin::tenants::get)))

@@ -123,6 +123,28 @@ fn logged(row: &PgRow) -> sqlx::Result<Logged> {
     Ok(Logged { position: row.try_get(0)?, what, correlation_id })
 }
 
+/// Appends and seals after a position up to another, with the last position that was looked at;
+/// none when there is nothing left.
+pub(crate) async fn history(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    after: i64,
+    until: i64,
+) -> Result<Option<(Vec<Records>, i64)>, PortError> {
+    let failed = |e| PortError::new("reading history", e);
+    let mut piece = piece(connection, tenant, after).await.map_err(failed)?;
+    piece.events.retain(|event| event.position <= until);
+    let Some(reached) = piece.reached() else { return Ok(None) };
+    piece.events.retain(|event| matches!(event.what, What::Records { .. }));
+    // Without policies there is no book to be asked.
+    let entries = entries(connection, tenant, piece, &PolicyBook::default()).await?;
+    let records = entries.into_iter().filter_map(|entry| match entry {
+        Entry::Records(records) => Some(records),
+        Entry::Activated(_) | Entry::Retired { .. } => None,
+    });
+    Ok(Some((records.collect(), reached)))
+}
+
 /// The piece with its records, for the judge.
 pub(super) async fn entries(
     connection: &mut PgConnection,

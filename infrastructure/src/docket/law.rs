@@ -81,7 +81,7 @@ impl PolicyBook {
     }
 
     /// The compiled text behind a hash.
-    pub(super) async fn by_hash(
+    pub(crate) async fn by_hash(
         &self,
         connection: &mut PgConnection,
         tenant: TenantId,

@@ -20,6 +20,7 @@ use domain::judgement::{Entry, Matter, Rulings};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
+pub(crate) use evidence::history;
 pub use law::{PolicyBook, compiled};
 pub use raise::raise;
 
