@@ -1,0 +1,9 @@
+//! From evidence to violations: what is found, once, and by which version.
+
+mod evaluating;
+mod exactly_once;
+mod limits;
+mod personal_data;
+mod thresholds;
+mod tools;
+mod versions;
