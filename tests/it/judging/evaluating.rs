@@ -71,7 +71,7 @@ async fn an_explanation_can_be_computed_again_from_the_stored_text_and_the_store
     app.activate_policy(&tool_policy("2.0.0")).await;
 
     let path = format!("/v1/policies/documents/{}", violation["policy_hash"].as_str().unwrap());
-    let text = app.get(&path).await.expect(200).body["document"].clone();
+    let text = app.get(&path).await.expect(200).body;
     let policy = CompiledPolicy::new(&Policy::read(&text).unwrap()).unwrap();
     assert_eq!(policy.content_hash(), violation["policy_hash"]);
     let record = &app.get(&format!("/v1/sessions/{session}/events")).await.body["items"][1];
