@@ -1,5 +1,7 @@
 //! The words of the tests: a session, what came to it, and what it holds now.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::Aggregate;
 use serde_json::{Map, json};
