@@ -1,7 +1,5 @@
 //! The words of the tests: a session, what came to it, and what it holds now.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::Aggregate;
 use serde_json::{Map, json};
@@ -177,7 +175,7 @@ impl Story {
             events: events.into(),
             id_seed: Uuid::from_u128(0x5eed),
             idle_max: self.idle_max,
-            session_limits: Arc::new([]),
+            session_limits: std::sync::Arc::new([]),
             at: self.at,
         };
         let mut events = self.command(SessionCommand::Append(append))?;
