@@ -40,6 +40,12 @@ fn answer(request: &HeaderMap, tag: HeaderValue, body: Vec<u8>) -> Result<Respon
     Ok((headers, kind, body).into_response())
 }
 
+/// An answer whose tag is the resource's version, as `If-Match` names it. Never a 304: what is said
+/// of time (whether it is overdue) changes without a version.
+pub fn versioned<T: Serialize>(version: i64, body: T) -> Response {
+    ([(header::ETAG, format!("\"{version}\""))], axum::Json(body)).into_response()
+}
+
 /// Whether `If-None-Match` names the tag, weakly compared.
 fn holds(request: &HeaderMap, tag: &str) -> bool {
     let values = request.get_all(header::IF_NONE_MATCH).iter();

@@ -7,6 +7,7 @@ pub mod config;
 pub mod cursor;
 pub mod extract;
 pub mod if_match;
+pub mod judgement;
 pub mod min_position;
 pub mod observe;
 pub mod openapi;

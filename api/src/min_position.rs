@@ -44,6 +44,18 @@ pub enum Source {
 }
 
 impl Source {
+    /// Waits until the source has come so far, but not for ever. How far it has come.
+    pub async fn reach(self, app: &App, tenant: TenantId, wanted: u64) -> sqlx::Result<u64> {
+        let end = Instant::now() + WAIT_MAX;
+        loop {
+            let reached = self.position(app, tenant).await?;
+            if reached >= wanted || Instant::now() >= end {
+                return Ok(reached);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
     async fn position(self, app: &App, tenant: TenantId) -> sqlx::Result<u64> {
         match self {
             Self::Log => Ok(app.reads.log_head(tenant).await?.map_or(0, |head| head.position)),
@@ -67,21 +79,15 @@ impl MinPosition {
         source: Source,
     ) -> Result<(), Problem> {
         let Some(wanted) = self.0 else { return Ok(()) };
-        let end = Instant::now() + WAIT_MAX;
-        loop {
-            let reached = source.position(app, tenant).await?;
-            if reached >= wanted {
-                return Ok(());
-            }
-            if Instant::now() >= end {
-                return Err(Problem::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "READ_MODEL_BEHIND",
-                    "the read model has not come as far as the position that was asked for",
-                )
-                .with(json!({ "wanted": wanted, "reached": reached })));
-            }
-            tokio::time::sleep(PAUSE).await;
+        let reached = source.reach(app, tenant, wanted).await?;
+        if reached >= wanted {
+            return Ok(());
         }
+        Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "READ_MODEL_BEHIND",
+            "the read model has not come as far as the position that was asked for",
+        )
+        .with(json!({ "wanted": wanted, "reached": reached })))
     }
 }

@@ -117,8 +117,8 @@ impl Judge {
             Opened::Nothing(progress) => return Ok(progress),
         };
         let Some(matter) = hearing.take_matter() else { return Ok(Progress::Done) };
-        let rulings = judge(matter, self.clock.now())
-            .map_err(|error| PortError::new("judging", error))?;
+        let rulings =
+            judge(matter, self.clock.now()).map_err(|error| PortError::new("judging", error))?;
         hearing.close(rulings).await?;
         Ok(Progress::More)
     }

@@ -5,17 +5,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::evidence::seal::ActivePolicy;
 use domain::ids::TenantId;
+use domain::policy::fault::Fault;
 use domain::policy::lifecycle::{
     self, Draft, Named, PolicyAction, PolicyCommand, PolicyError, PolicyVersions, Status,
 };
-use domain::policy::fault::Fault;
 use domain::policy::validate::Policy;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::ports::{
-    AggregateId, Clock, CommandError, Commands, Committed, Metadata, PortError,
-};
+use crate::ports::{AggregateId, Clock, CommandError, Commands, Committed, Metadata, PortError};
 
 /// How often a command is decided again when somebody else changes the same policy meanwhile.
 const ROUNDS_MAX: usize = 8;
@@ -136,7 +134,8 @@ impl Policies {
     ) -> Result<(Applied, Moved), ApplyError> {
         let draft = read(document).map_err(ApplyError::Invalid)?;
         let name = draft.name.clone();
-        let id = AggregateId { tenant: call.tenant, id: lifecycle::aggregate_id(call.tenant, &name) };
+        let id =
+            AggregateId { tenant: call.tenant, id: lifecycle::aggregate_id(call.tenant, &name) };
         let state = self.commands.load(&id).await?;
         let known = state.version(&draft.version);
         if let Some(known) = known.filter(|known| known.content_hash == draft.content_hash) {
@@ -206,13 +205,9 @@ impl Policies {
         self.execute(call, name, PolicyAction::Retire { version, reason }).await
     }
 
-    async fn execute(
-        &self,
-        call: &PolicyCall,
-        name: &str,
-        what: PolicyAction,
-    ) -> Outcome<Moved> {
-        let id = AggregateId { tenant: call.tenant, id: lifecycle::aggregate_id(call.tenant, name) };
+    async fn execute(&self, call: &PolicyCall, name: &str, what: PolicyAction) -> Outcome<Moved> {
+        let id =
+            AggregateId { tenant: call.tenant, id: lifecycle::aggregate_id(call.tenant, name) };
         let version = what.version().to_owned();
         let command = PolicyCommand {
             what,

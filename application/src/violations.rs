@@ -10,9 +10,7 @@ use domain::violation::{Request, Violation, ViolationCommand, ViolationError};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::ports::{
-    AggregateId, Clock, CommandError, Commands, Committed, Metadata, PortError,
-};
+use crate::ports::{AggregateId, Clock, CommandError, Commands, Committed, Metadata, PortError};
 
 /// How often a command is decided again when others work on the same violation meanwhile.
 const ROUNDS_MAX: usize = 16;

@@ -81,6 +81,7 @@ fn session_events() -> Vec<SessionEvent> {
             stored: vec![],
             id_seed: Uuid::nil(),
             idle_max: None,
+            session_limits: std::sync::Arc::new([]),
             at,
         })
     };

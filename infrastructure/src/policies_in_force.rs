@@ -28,8 +28,7 @@ pub struct PgPoliciesInForce {
 impl PgPoliciesInForce {
     /// `pool` works under the server's role.
     pub fn new(pool: PgPool) -> Self {
-        let lately =
-            Cache::builder().max_capacity(TENANTS_MAX).time_to_live(KEPT).build();
+        let lately = Cache::builder().max_capacity(TENANTS_MAX).time_to_live(KEPT).build();
         Self { pool, lately }
     }
 

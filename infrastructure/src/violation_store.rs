@@ -9,7 +9,9 @@ use application::{AggregateId, CommandError, Commands, Committed, Hints, Metadat
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use cqrs_es::event_sink::EventSink;
-use cqrs_es::{Aggregate, AggregateContext, AggregateError, DomainEvent, EventEnvelope, EventStore};
+use cqrs_es::{
+    Aggregate, AggregateContext, AggregateError, DomainEvent, EventEnvelope, EventStore,
+};
 use domain::ids::TenantId;
 use domain::violation::{Violation, ViolationCommand, ViolationError, ViolationEvent};
 use sqlx::{PgPool, Row};

@@ -63,7 +63,7 @@ pub struct AgentRow {
 }
 
 /// Sessions of one evidence class.
-#[derive(Debug, Serialize, FromRow, ToSchema)]
+#[derive(Debug, Clone, Serialize, FromRow, ToSchema)]
 pub struct ClassRow {
     pub evidence_class: String,
     pub sessions: i64,
@@ -233,7 +233,7 @@ where
         .bind(&window.agent_id)
 }
 
-async fn stands_at(
+pub(crate) async fn stands_at(
     connection: &mut PgConnection,
     tenant: TenantId,
     projection: &str,

@@ -20,7 +20,6 @@ use sqlx::postgres::PgRow;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-
 /// One event of the log. What may not be read has no body, but still its place.
 #[derive(Debug, Clone)]
 pub struct Item {
@@ -107,8 +106,9 @@ impl Item {
             "violation" => serde_json::from_str(payload).map(|event: ViolationEvent| {
                 (Some(event.session_id()), ItemData::Other(of_violation(event)))
             }),
-            "policy" => serde_json::from_str(payload)
-                .map(|event| (None, ItemData::Other(of_policy(event)))),
+            "policy" => {
+                serde_json::from_str(payload).map(|event| (None, ItemData::Other(of_policy(event))))
+            }
             _ => return Ok(Self { position, written_at: at, session: None, body: None }),
         };
         let (session, data) = read.map_err(decoded)?;

@@ -6,9 +6,11 @@
 pub mod aggregations;
 pub mod backtests;
 pub mod custody;
+pub mod dashboards;
 pub mod evidence;
 pub mod feed;
 pub mod folds;
+pub mod judgement;
 pub mod keys;
 pub mod log;
 pub mod log_check;
@@ -16,5 +18,6 @@ pub mod policies;
 pub mod runner;
 pub mod sessions;
 mod tenant_reads;
+pub mod violations;
 
 pub use tenant_reads::TenantReads;

@@ -300,11 +300,12 @@ impl TestApp {
         session
     }
 
-    /// The session's state.
+    /// The session's state, once it is judged.
     ///
     /// # Panics
     /// When there is none.
     pub async fn session(&self, session: Uuid) -> Value {
+        self.settle().await;
         self.get(&format!("/v1/sessions/{session}")).await.expect(200).body
     }
 

@@ -1,15 +1,22 @@
 //! `exhibit projections`: looks at read models, and folds one anew while it serves.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
+use application::Ids;
+use application::judging::Judge;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use infrastructure::docket::{self, PgDocket, PolicyBook};
+use infrastructure::hints::HintChannel;
+use infrastructure::system::{SystemClock, SystemIds};
 use projections::runner::{Lag, Runner};
 use serde_json::json;
 
 use super::{Format, Outcome};
 use crate::config::StoreArgs;
+use crate::judgement::Judgement;
 
 #[derive(Debug, Args)]
 pub(super) struct ProjectionsArgs {
@@ -57,13 +64,20 @@ pub(super) fn run(args: ProjectionsArgs) -> Outcome {
             super::with_tools(&store, async move |tools| {
                 let bar = ProgressBar::new(0).with_style(style()?);
                 bar.enable_steady_tick(Duration::from_millis(200));
-                let runner = Runner::new(tools.database.server.clone());
-                let rebuilt = runner
-                    .rebuild(&name, |done, all| {
-                        bar.set_length(all as u64);
-                        bar.set_position(done as u64);
-                    })
-                    .await;
+                let pool = tools.database.server.clone();
+                let runner = Runner::new(pool.clone());
+                let told = |done: i64, all: i64| {
+                    bar.set_length(all as u64);
+                    bar.set_position(done as u64);
+                };
+                let rebuilt = if name == docket::NAME {
+                    let hints = Arc::new(HintChannel::new(SystemIds.uuid()));
+                    let docket = Arc::new(PgDocket::new(pool, PolicyBook::default(), hints));
+                    let judge = Judge { docket, clock: Arc::new(SystemClock) };
+                    runner.rebuild_as(&Judgement(judge), told).await
+                } else {
+                    runner.rebuild(&name, told).await
+                };
                 bar.finish_and_clear();
                 let rebuilt = rebuilt?;
                 println!(

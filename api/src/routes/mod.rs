@@ -3,13 +3,16 @@
 mod admin;
 mod aggregations;
 mod certificates;
+mod dashboards;
 mod health;
 mod keys;
 mod metrics;
 mod policies;
 pub mod sessions;
 mod stream;
+mod tool_access;
 mod verify;
+mod violations;
 
 use axum::extract::Request;
 use axum::middleware::{self, Next, from_fn_with_state};
@@ -35,7 +38,7 @@ const PARAMETER_BYTES_SHOWN_MAX: usize = 64;
 fn table(app: Option<&App>) -> OpenApiRouter<App> {
     use Scope::{
         Admin, CertificatesRead, EvidenceExport, EvidenceRead, IngestWrite, PoliciesApprove,
-        PoliciesRead, PoliciesWrite,
+        PoliciesRead, PoliciesWrite, ViolationsWrite,
     };
     let guarded = |scope, routes| guarded(app, scope, routes);
     OpenApiRouter::with_openapi(openapi::frame())
@@ -46,6 +49,18 @@ fn table(app: Option<&App>) -> OpenApiRouter<App> {
         .routes(guarded(EvidenceRead, routes!(sessions::page::page)))
         .routes(guarded(IngestWrite, routes!(sessions::seal::seal)))
         .routes(guarded(EvidenceExport, routes!(sessions::export::export)))
+        .routes(guarded(EvidenceRead, routes!(sessions::personal_data::list)))
+        .routes(guarded(EvidenceRead, routes!(tool_access::of_session::list)))
+        .routes(guarded(EvidenceRead, routes!(tool_access::of_tenant::list)))
+        .routes(guarded(EvidenceRead, routes!(violations::list::list)))
+        .routes(guarded(EvidenceRead, routes!(violations::get::get)))
+        .routes(guarded(EvidenceRead, routes!(violations::actions::list)))
+        .routes(guarded(ViolationsWrite, routes!(violations::commands::acknowledge)))
+        .routes(guarded(ViolationsWrite, routes!(violations::commands::comment)))
+        .routes(guarded(ViolationsWrite, routes!(violations::commands::escalate)))
+        .routes(guarded(ViolationsWrite, routes!(violations::commands::resolve)))
+        .routes(guarded(ViolationsWrite, routes!(violations::commands::reopen)))
+        .routes(guarded(ViolationsWrite, routes!(violations::bulk::bulk)))
         .routes(streamed(app, routes!(stream::log::stream)))
         .routes(streamed(app, routes!(stream::session::stream)))
         .routes(guarded(EvidenceRead, routes!(stream::tickets::create)))
@@ -54,6 +69,11 @@ fn table(app: Option<&App>) -> OpenApiRouter<App> {
         .routes(guarded(EvidenceRead, routes!(aggregations::tools::aggregate)))
         .routes(guarded(EvidenceRead, routes!(aggregations::agents::aggregate)))
         .routes(guarded(EvidenceRead, routes!(aggregations::sessions_by_class::aggregate)))
+        .routes(guarded(EvidenceRead, routes!(aggregations::violations_by_policy::aggregate)))
+        .routes(guarded(EvidenceRead, routes!(aggregations::violations_by_severity::aggregate)))
+        .routes(guarded(EvidenceRead, routes!(aggregations::violations_by_actor::aggregate)))
+        .routes(guarded(EvidenceRead, routes!(aggregations::sla::aggregate)))
+        .routes(guarded(EvidenceRead, routes!(dashboards::compliance)))
         .routes(guarded(EvidenceRead, routes!(verify::verify)))
         .routes(guarded(CertificatesRead, routes!(certificates::certificate)))
         .routes(guarded(CertificatesRead, routes!(keys::keys)))

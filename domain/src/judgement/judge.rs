@@ -384,7 +384,8 @@ impl Pass {
 
     fn find(&mut self, records: &Records, record: &Testimony, findings: Vec<Finding>) {
         let (session, sequence_number) = (records.session.id, record.sequence_number);
-        let found = findings.into_iter().map(|f| FoundData { session, sequence_number, finding: f });
+        let found =
+            findings.into_iter().map(|f| FoundData { session, sequence_number, finding: f });
         self.findings.extend(found);
     }
 

@@ -22,15 +22,13 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use self::detect::phone::Checks;
 pub use self::detector::Detector;
 use crate::evidence::json::{self, DEPTH_MAX, Json};
 
 /// Places kept of one payload. Each kind that occurs keeps one at least; what is found beyond is
 /// counted at the last place of its kind.
 pub const FINDINGS_MAX: usize = 64;
-
-/// Rounds of masking: one replaces all, the others what a replacement has set free beside it.
-const MASK_ROUNDS_MAX: usize = 8;
 
 /// One kind at one place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,15 +65,15 @@ pub fn scan_parsed(payload: &str, tree: &Json<'_>) -> Vec<Finding> {
 
 /// The text with every match of any detector replaced by `[<detector>]`, e.g. `[email]`; borrowed
 /// when there is none.
+///
+/// Made for plain text. Of a JSON text it masks what stands in its strings, but not what follows an
+/// escaped control character (`\u0001`) without anything between.
 pub fn mask(text: &str) -> Cow<'_, str> {
-    let mut masked = Cow::Borrowed(text);
-    for _ in 0..MASK_ROUNDS_MAX {
-        let suspects = prefilter::suspects(&masked);
-        let found = spans::find(&masked, suspects);
-        if found.is_empty() {
-            break;
-        }
-        masked = Cow::Owned(spans::replace(&masked, &found));
+    let suspects = prefilter::suspects(text);
+    if suspects.is_empty() {
+        return Cow::Borrowed(text);
     }
-    masked
+    let mut checks = Checks::default();
+    let found = spans::find(text, suspects, &mut checks);
+    spans::mask(text, &found, suspects, &mut checks)
 }

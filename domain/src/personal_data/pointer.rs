@@ -1,5 +1,9 @@
 //! Where in a payload the walk stands, in words that give nothing away.
 
+use std::borrow::Cow;
+
+use super::detector::Detector;
+
 /// Bytes of a pointer; what is longer is cut, as the reader's own pointers are.
 const POINTER_BYTES_MAX: usize = 512;
 
@@ -15,13 +19,7 @@ impl Pointer {
     pub(super) fn enter_member(&mut self, key: &str) -> Mark {
         let mark = Mark(self.0.len());
         self.0.push('/');
-        for c in key.chars() {
-            match c {
-                '~' => self.0.push_str("~0"),
-                '/' => self.0.push_str("~1"),
-                c => self.0.push(c),
-            }
-        }
+        self.0.push_str(&escaped(key));
         mark
     }
 
@@ -36,35 +34,59 @@ impl Pointer {
         self.0.truncate(mark.0);
     }
 
-    /// The pointer as it stands in a finding.
-    pub(super) fn shown(&self) -> String {
-        if self.0.len() <= POINTER_BYTES_MAX {
-            return self.0.clone();
+    /// The pointer as it stands in a finding of `matched`, which it does not hold: a key may repeat
+    /// the value below it as a piece of something longer, such as an order's number.
+    pub(super) fn shown(&self, detector: Detector, matched: &str) -> String {
+        let read = self.0.floor_char_boundary(POINTER_BYTES_MAX + 2 * matched.len());
+        let shown = without(&self.0[..read], detector, matched);
+        if shown.len() <= POINTER_BYTES_MAX && read == self.0.len() {
+            return shown.into_owned();
         }
-        format!("{}…", &self.0[..self.0.floor_char_boundary(POINTER_BYTES_MAX)])
+        format!("{}…", &shown[..shown.floor_char_boundary(POINTER_BYTES_MAX)])
     }
+}
+
+/// A pointer without a text that was found elsewhere.
+pub(super) fn without<'p>(pointer: &'p str, detector: Detector, matched: &str) -> Cow<'p, str> {
+    let matched = escaped(matched);
+    if pointer.contains(&*matched) {
+        return Cow::Owned(pointer.replace(&*matched, &format!("[{}]", detector.as_str())));
+    }
+    Cow::Borrowed(pointer)
+}
+
+/// A step as RFC 6901 writes it.
+fn escaped(step: &str) -> Cow<'_, str> {
+    if step.contains(['~', '/']) {
+        return Cow::Owned(step.replace('~', "~0").replace('/', "~1"));
+    }
+    Cow::Borrowed(step)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn shown(pointer: &Pointer) -> String {
+        pointer.shown(Detector::Email, "joe@example.com")
+    }
+
     #[test]
     fn a_pointer_escapes_its_steps_and_finds_back() {
         let mut pointer = Pointer::default();
-        assert_eq!(pointer.shown(), "");
+        assert_eq!(shown(&pointer), "");
         let mark = pointer.enter_member("a/b~c");
         pointer.enter_item(3);
-        assert_eq!(pointer.shown(), "/a~1b~0c/3");
+        assert_eq!(shown(&pointer), "/a~1b~0c/3");
         pointer.leave(&mark);
-        assert_eq!(pointer.shown(), "");
+        assert_eq!(shown(&pointer), "");
     }
 
     #[test]
     fn a_long_pointer_is_cut_between_characters() {
         let mut pointer = Pointer::default();
         pointer.enter_member(&"ü".repeat(600));
-        let shown = pointer.shown();
+        let shown = shown(&pointer);
         assert!(shown.ends_with("ü…") && shown.len() < 520, "{} bytes", shown.len());
     }
 }

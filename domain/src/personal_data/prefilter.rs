@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
+use super::detect::card;
 use super::detector::Detector;
 
 /// The kinds that a text is suspected of.
@@ -25,6 +26,11 @@ impl Suspects {
 
     pub(super) fn contains(self, detector: Detector) -> bool {
         self.0 & Self::bit(detector) != 0
+    }
+
+    /// Every kind.
+    pub(super) fn all() -> Self {
+        Self(Detector::ALL.into_iter().map(Self::bit).sum())
     }
 
     fn bit(detector: Detector) -> u16 {
@@ -75,12 +81,16 @@ static PATTERNS: LazyLock<Option<RegexSet>> = LazyLock::new(|| {
 /// The kinds that the text could hold, in its own form or within canonical JSON.
 pub(super) fn suspects(text: &str) -> Suspects {
     let Some(patterns) = PATTERNS.as_ref() else {
-        return Suspects(Detector::ALL.into_iter().map(Suspects::bit).sum());
+        return Suspects::all();
     };
     let hits = patterns.matches(text.as_bytes());
     let mut suspects = 0;
     for hit in &hits {
         suspects |= Suspects::bit(Detector::ALL[hit]);
+    }
+    let card = Suspects::bit(Detector::CreditCard);
+    if suspects & card != 0 && !card::is_possible(text) {
+        suspects &= !card;
     }
     Suspects(suspects)
 }

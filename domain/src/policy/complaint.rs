@@ -1,5 +1,7 @@
 //! A complaint of the schema, in words and with the most precise place.
 
+use std::collections::HashSet;
+
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use serde_json::Value;
@@ -35,9 +37,11 @@ fn unknown_key(pointer: &str, key: &str) -> Fault {
     Fault::new(format!("{pointer}{}", step(key)), message)
 }
 
+/// The step to the first item that stood before; by text, so that a long list costs little.
 fn second_of_two(list: &Value) -> String {
-    let items = list.as_array().map_or(&[][..], Vec::as_slice);
-    let second = (1..items.len()).find(|&at| items[..at].contains(&items[at]));
+    let mut seen = HashSet::new();
+    let items = list.as_array().into_iter().flatten();
+    let second = items.map(Value::to_string).position(|item| !seen.insert(item));
     second.map(|at| format!("/{at}")).unwrap_or_default()
 }
 

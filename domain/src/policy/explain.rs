@@ -1,7 +1,7 @@
 //! Why an outcome is what it is: the tree of the contract, the same for the same event and version.
 //!
-//! What stands in an event may be personal data and an explanation is kept, so every text of the
-//! event goes through the caller's mask before it is shown.
+//! What stands in an event may be personal data and an explanation is kept, so every text and
+//! number of the event goes through the caller's mask before it is shown.
 
 use std::borrow::Cow;
 
@@ -13,6 +13,7 @@ use super::context::{Context, Left};
 use super::document::{Connective, Control, Operator, present};
 use super::fault::cut;
 use super::reason::Reason;
+use crate::evidence::json::MAX_SAFE_INTEGER;
 
 /// Characters of a text that are shown.
 const TEXT_CHARS_MAX: usize = 256;
@@ -135,7 +136,7 @@ fn shown(left: Left<'_>, mask: Mask<'_>) -> Option<Value> {
         Left::Missing | Left::Redacted | Left::BelowRedacted => return None,
         Left::Null => Value::Null,
         Left::Bool(value) => value.into(),
-        Left::Number(number) => shown_number(number),
+        Left::Number(number) => shown_number(number, mask),
         // Masked before it is cut, or half an address would be no address any more.
         Left::Text(text) => cut(&mask(text), TEXT_CHARS_MAX).into(),
         Left::Array(items) => array(items.len()),
@@ -145,11 +146,14 @@ fn shown(left: Left<'_>, mask: Mask<'_>) -> Option<Value> {
     })
 }
 
-/// A whole number without its `.0`, as the event wrote it.
-fn shown_number(number: f64) -> Value {
-    let exact =
-        number.fract() == 0.0 && number.abs() <= crate::evidence::json::MAX_SAFE_INTEGER as f64;
-    if exact { (number as i64).into() } else { number.into() }
+/// A whole number without its `.0`, as the event wrote it; a card number written as a number is
+/// still a card number.
+fn shown_number(number: f64, mask: Mask<'_>) -> Value {
+    let exact = number.fract() == 0.0 && number.abs() <= MAX_SAFE_INTEGER as f64;
+    let shown: Value = if exact { (number as i64).into() } else { number.into() };
+    let text = shown.to_string();
+    let masked = mask(&text);
+    if masked == text { shown } else { cut(&masked, TEXT_CHARS_MAX).into() }
 }
 
 fn shown_right(right: &Value) -> Value {

@@ -241,8 +241,7 @@ impl PolicyVersions {
             return Err(PolicyError::Precondition);
         }
         let (command, name) = (what.name(), name.to_owned());
-        let state =
-            |v: &Version| Err(PolicyError::State { command, status: Some(v.status) });
+        let state = |v: &Version| Err(PolicyError::State { command, status: Some(v.status) });
         match (what, current) {
             (PolicyAction::Draft(_), None) if self.versions.len() >= VERSIONS_MAX => {
                 Err(PolicyError::TooManyVersions)
@@ -264,7 +263,14 @@ impl PolicyVersions {
                     return Err(PolicyError::NoControls);
                 }
                 let content_hash = known.content_hash.clone();
-                Ok(vec![PolicyEvent::Submitted { name, version, content_hash, backtest_id, by, at }])
+                Ok(vec![PolicyEvent::Submitted {
+                    name,
+                    version,
+                    content_hash,
+                    backtest_id,
+                    by,
+                    at,
+                }])
             }
             (PolicyAction::Reject { version, reason }, Some(known))
                 if known.status == Status::Review =>
@@ -289,7 +295,14 @@ impl PolicyVersions {
                 if known.status == Status::Active =>
             {
                 let reason = checked(reason)?;
-                Ok(vec![PolicyEvent::Retired { name, version, reason, superseded_by: None, by, at }])
+                Ok(vec![PolicyEvent::Retired {
+                    name,
+                    version,
+                    reason,
+                    superseded_by: None,
+                    by,
+                    at,
+                }])
             }
             (
                 PolicyAction::Revise(_)
@@ -491,8 +504,11 @@ mod tests {
     fn in_state(status: Status) -> PolicyVersions {
         let mut policy = PolicyVersions::default();
         act(&mut policy, "ann", PolicyAction::Draft(draft("1.0.0", "a"))).unwrap();
-        let steps: &[(&str, PolicyAction)] =
-            &[("ann", submit("1.0.0")), ("bob", activate("1.0.0", false)), ("bob", retire("1.0.0"))];
+        let steps: &[(&str, PolicyAction)] = &[
+            ("ann", submit("1.0.0")),
+            ("bob", activate("1.0.0", false)),
+            ("bob", retire("1.0.0")),
+        ];
         let count = Status::ALL.iter().position(|s| *s == status).unwrap();
         for (who, step) in &steps[..count] {
             act(&mut policy, who, step.clone()).unwrap();

@@ -20,7 +20,8 @@ pub const LIST_ITEMS_MAX: usize = 1_000;
 pub const REGEX_CHARS_MAX: usize = 1_000;
 /// Bytes that one compiled regular expression may take: Unicode classes with counts grow large.
 pub const REGEX_BYTES_MAX: usize = 2 << 20;
-/// Regular expressions of a policy: with [`REGEX_BYTES_MAX`], 200 MiB if somebody tries hard.
+/// Different regular expressions of a policy: with [`REGEX_BYTES_MAX`], 200 MiB if somebody
+/// tries hard.
 pub const REGEXES_MAX: usize = 100;
 /// Characters of any other text, a paragraph or two.
 pub const TEXT_CHARS_MAX: usize = 4_096;

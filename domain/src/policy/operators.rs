@@ -5,6 +5,7 @@
 //! by code points.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use regex::Regex;
 use serde_json::Value;
@@ -19,13 +20,18 @@ use crate::evidence::json::Json;
 pub(super) enum Test {
     Equal(Scalar),
     NotEqual(Scalar),
-    Order { bound: Bound, holds: fn(Ordering) -> bool, otherwise: Reason },
+    Order {
+        bound: Bound,
+        holds: fn(Ordering) -> bool,
+        otherwise: Reason,
+    },
     In(List),
     NotIn(List),
     Contains(Scalar),
     StartsWith(Box<str>),
     EndsWith(Box<str>),
-    Regex(Regex),
+    /// Shared by the rules that have the same pattern.
+    Regex(Arc<Regex>),
     Exists(bool),
 }
 
@@ -202,8 +208,7 @@ fn exists(wanted: bool, left: Left<'_>) -> Result<(), Reason> {
     match (left, wanted) {
         (Left::BelowRedacted, _) => Err(Reason::LeftOperandRedacted),
         (Left::Missing, true) => Err(Reason::Absent),
-        (Left::Missing, false) => Ok(()),
-        (_, true) => Ok(()),
+        (Left::Missing, false) | (_, true) => Ok(()),
         (_, false) => Err(Reason::Present),
     }
 }

@@ -4,8 +4,11 @@
 //! one telling member rather than `oneOf`, so that a complaint points to the place and not to the
 //! whole; expressions are unrolled level by level, because a schema that recurs cannot count.
 
+mod parts;
+
 use serde_json::{Map, Value, json};
 
+use self::parts::{all_of, array, case, integer, object, pattern, reference, text};
 use super::limits as max;
 
 /// The published text; what is published is what is enforced.
@@ -251,100 +254,5 @@ fn threshold() -> Value {
     threshold
 }
 
-/// An object with these members and no others.
-fn object(members: &[(&str, Value)], required: &[&str]) -> Value {
-    let properties: Map<String, Value> =
-        members.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
-    let mut object =
-        json!({"type": "object", "properties": properties, "additionalProperties": false});
-    if !required.is_empty() {
-        object["required"] = json!(required);
-    }
-    object
-}
-
-/// What holds when the member `name` is there and is as `value` says.
-fn case(name: &str, value: &Value, then: &Value) -> Value {
-    json!({"if": {"properties": {name: value}, "required": [name]}, "then": then})
-}
-
-fn all_of(schema: &Value, more: Value) -> Value {
-    let mut all = more;
-    for (key, value) in schema.as_object().into_iter().flatten() {
-        all[key] = value.clone();
-    }
-    all
-}
-
-fn reference(definition: &str) -> Value {
-    json!({"$ref": format!("#/$defs/{definition}")})
-}
-
-fn array(items: &Value, min: usize, max: usize) -> Value {
-    let mut array = json!({"type": "array", "items": items, "maxItems": max});
-    if min > 0 {
-        array["minItems"] = json!(min);
-    }
-    array
-}
-
-fn text(chars_max: usize) -> Value {
-    json!({"type": "string", "maxLength": chars_max})
-}
-
-fn pattern(pattern: &str) -> Value {
-    json!({"type": "string", "pattern": pattern})
-}
-
-fn integer(min: u64, max: u64) -> Value {
-    json!({"type": "integer", "minimum": min, "maximum": max})
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::evidence::event_type::EventType;
-
-    const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/policy.schema.json");
-
-    #[test]
-    fn the_published_schema_is_the_one_that_the_code_makes() {
-        let published: Value = serde_json::from_str(TEXT).expect("JSON");
-        assert!(
-            published == generate(),
-            "regenerate: cargo test -p domain write_schema -- --ignored"
-        );
-    }
-
-    #[test]
-    #[ignore = "writes the file that the test above compares"]
-    fn write_schema() {
-        let text = serde_json::to_string_pretty(&generate()).expect("JSON");
-        std::fs::write(FILE, text + "\n").expect("a writable folder");
-    }
-
-    #[test]
-    fn the_published_schema_is_a_valid_schema() {
-        assert!(jsonschema::draft202012::meta::is_valid(&generate()));
-    }
-
-    #[test]
-    fn every_agent_type_that_can_be_named_is_an_event_type() {
-        assert!(AGENT_TYPES.iter().all(|name| EventType::parse(name).is_some()));
-    }
-
-    #[test]
-    fn every_object_is_closed() {
-        fn check(schema: &Value) {
-            if schema["type"] == "object" && schema.get("properties").is_some() {
-                assert_eq!(schema["additionalProperties"], false, "{schema}");
-            }
-            match schema {
-                Value::Object(members) => members.values().for_each(check),
-                Value::Array(items) => items.iter().for_each(check),
-                _ => {}
-            }
-        }
-        check(&generate());
-    }
-}
+mod tests;

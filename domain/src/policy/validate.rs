@@ -11,7 +11,8 @@ use serde_json::Value;
 use super::compile;
 use super::complaint;
 use super::document::{Control, Document};
-use super::fault::{Fault, shorten};
+pub use super::fault::Fault;
+use super::fault::shorten;
 use super::limits::{DOCUMENT_BYTES_MAX, FAULTS_MAX};
 use super::schema::{self, AGENT_TYPES};
 use crate::evidence::canonical::{self, CanonicalError};
@@ -106,6 +107,9 @@ fn against_schema(value: &Value) -> Vec<Fault> {
     };
     let mut faults = Vec::new();
     for error in validator.iter_errors(value) {
+        if faults.len() >= FAULTS_MAX {
+            break;
+        }
         for fault in complaint::faults(&error) {
             if faults.len() < FAULTS_MAX && !faults.contains(&fault) {
                 faults.push(fault);

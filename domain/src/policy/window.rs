@@ -53,7 +53,8 @@ impl Window {
     /// that the policy applied to; the others need the failures, and take more without harm.
     ///
     /// The threshold is looked at before the event, when others have left, and after it: a crossing
-    /// is returned once, and again only after the window has fallen below the threshold.
+    /// is returned once, and again only after the window has fallen below the threshold. A rate
+    /// also rises when events that did not fail leave: then an event that did not fail crosses.
     pub fn push(
         &mut self,
         threshold: &Threshold,
@@ -228,112 +229,4 @@ impl TryFrom<Stored> for Window {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: i64 = 1_000_000;
-
-    fn threshold(kind: ThresholdKind, value: f64, window_seconds: u32) -> Threshold {
-        Threshold { kind, value, window_seconds }
-    }
-
-    /// The seconds at which a threshold was crossed, with the start of its window.
-    fn crossings(threshold: &Threshold, events: &[(i64, bool)]) -> Vec<(i64, i64)> {
-        let mut window = Window::default();
-        let push = |&(at, failed): &(i64, bool)| {
-            let crossing = window.push(threshold, at * SECOND, failed)?;
-            Some((at, crossing.window_start_micros / SECOND))
-        };
-        events.iter().filter_map(push).collect()
-    }
-
-    #[test]
-    fn a_count_is_crossed_once_until_it_has_fallen() {
-        let three = threshold(ThresholdKind::Count, 3.0, 60);
-        let failures = |at: &[i64]| at.iter().map(|&at| (at, true)).collect::<Vec<_>>();
-        assert_eq!(crossings(&three, &failures(&[0, 10, 20, 30, 40])), [(20, 0)]);
-        assert_eq!(crossings(&three, &failures(&[0, 10, 60, 69, 70])), [(69, 10)]);
-        assert_eq!(crossings(&three, &failures(&[0, 1, 2, 100, 101, 102])), [(2, 0), (102, 100)]);
-    }
-
-    #[test]
-    fn a_count_is_open_at_its_far_end_and_a_time_window_is_not() {
-        let events = [(0, true), (60, true)];
-        assert_eq!(crossings(&threshold(ThresholdKind::Count, 2.0, 60), &events), []);
-        assert_eq!(crossings(&threshold(ThresholdKind::TimeWindow, 2.0, 60), &events), [(60, 0)]);
-    }
-
-    #[test]
-    fn a_count_of_one_is_crossed_by_the_first_failure_of_each_window() {
-        let one = threshold(ThresholdKind::Count, 1.0, 10);
-        assert_eq!(
-            crossings(&one, &[(0, true), (5, true), (12, true), (30, true)]),
-            [(0, 0), (30, 30)]
-        );
-    }
-
-    #[test]
-    fn a_percentage_counts_the_events_that_did_not_fail() {
-        let half = threshold(ThresholdKind::Percent, 50.0, 60);
-        let events = [(0, false), (1, true), (2, false), (3, false), (4, true), (5, true)];
-        assert_eq!(crossings(&half, &events), [(1, 1), (5, 1)]);
-        assert_eq!(crossings(&half, &[(0, false), (100, false)]), []);
-    }
-
-    #[test]
-    fn a_late_event_counts_where_it_belongs_or_not_at_all() {
-        let two = threshold(ThresholdKind::Count, 2.0, 60);
-        assert_eq!(crossings(&two, &[(100, true), (50, true)]), [(50, 50)]);
-        assert_eq!(crossings(&two, &[(100, true), (40, true)]), []);
-    }
-
-    #[test]
-    fn a_busy_percentage_stays_small_and_forgets_in_time() {
-        let half = threshold(ThresholdKind::Percent, 50.0, 60);
-        let mut window = Window::default();
-        // Two minutes of an event each millisecond, the second of them without failures.
-        for milli in 0..120_000_i64 {
-            window.push(&half, milli * 1_000, milli < 60_000);
-            assert!(window.instants.len() <= INSTANTS_MAX);
-        }
-        // What failed has left, but for at most one cell of about 117 events.
-        assert!(window.failures <= 118, "{}", window.failures);
-        assert!((60_000..=60_118).contains(&window.events), "{}", window.events);
-    }
-
-    #[test]
-    fn a_count_keeps_no_more_instants_than_it_waits_for() {
-        let many = threshold(ThresholdKind::Count, 10.0, 2_592_000);
-        let mut window = Window::default();
-        for at in 0..1_000 {
-            window.push(&many, at, true);
-        }
-        assert_eq!((window.instants.len(), window.failures), (10, 10));
-    }
-
-    #[test]
-    fn a_stored_window_that_was_tampered_with_is_refused() {
-        for text in [
-            r#"{"n":9,"c":false,"i":[1,1]}"#,
-            r#"{"n":9,"c":false,"i":[1,2,1]}"#,
-            r#"{"n":9,"c":false,"i":[1,-1,1]}"#,
-            r#"{"n":9,"c":false,"i":[1,0,0]}"#,
-            r#"{"n":9,"c":false,"i":[1,1,1,0,1,1]}"#,
-            r#"{"n":9,"c":false,"i":[10,1,1]}"#,
-            r#"{"c":false,"i":[1,1,1]}"#,
-        ] {
-            assert!(serde_json::from_str::<Window>(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn extreme_instants_do_no_harm() {
-        let two = threshold(ThresholdKind::TimeWindow, 2.0, 2_592_000);
-        let mut window = Window::default();
-        for at in [i64::MIN, i64::MAX, 0, i64::MIN, i64::MAX] {
-            window.push(&two, at, true);
-            let text = serde_json::to_string(&window).expect("JSON");
-            assert_eq!(serde_json::from_str::<Window>(&text).expect("a window"), window);
-        }
-    }
-}
+mod tests;

@@ -94,13 +94,26 @@ pub struct ViolationCommand {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
-    Acknowledge { comment: Option<String> },
-    Comment { comment: String },
-    Escalate { to: String, reason: String },
-    Resolve { resolution: String },
-    Reopen { reason: String },
+    Acknowledge {
+        comment: Option<String>,
+    },
+    Comment {
+        comment: String,
+    },
+    Escalate {
+        to: String,
+        reason: String,
+    },
+    Resolve {
+        resolution: String,
+    },
+    Reopen {
+        reason: String,
+    },
     /// Past its due date the server escalates it, once.
-    AutoEscalate { to: String },
+    AutoEscalate {
+        to: String,
+    },
 }
 
 impl Request {
@@ -157,8 +170,7 @@ impl Violation {
             return Err(ViolationError::Precondition);
         }
         check_texts(&what)?;
-        let forbidden =
-            ViolationError::State { command: what.name(), status: found.status };
+        let forbidden = ViolationError::State { command: what.name(), status: found.status };
         let session_id = found.session_id;
         let action = match (what, found.status) {
             (Request::Acknowledge { comment }, Status::Open) => Action::Acknowledged { comment },

@@ -96,6 +96,7 @@ fn session() -> Session {
         stored: vec![],
         id_seed: uuid::Uuid::nil(),
         idle_max: None,
+        session_limits: std::sync::Arc::new([]),
         at: instant(&stored[6]["received_at"]),
     });
     let mut session = Session::default();

@@ -34,9 +34,18 @@ struct Logged {
 }
 
 enum What {
-    Records { session: Uuid, first: i64, last: i64 },
-    Activated { content_hash: String },
-    Retired { name: String, version: String },
+    Records {
+        session: Uuid,
+        first: i64,
+        last: i64,
+    },
+    Activated {
+        content_hash: String,
+    },
+    Retired {
+        name: String,
+        version: String,
+    },
     /// Nothing for the judge.
     Other,
 }
@@ -145,7 +154,8 @@ pub(super) async fn entries(
 ) -> Result<Vec<Entry>, PortError> {
     let failed = |e| PortError::new("reading what is to be judged", e);
     let sessions = sessions(connection, tenant, &piece).await.map_err(failed)?;
-    let mut records = records(connection, tenant, piece.ranges()).await.map_err(failed)?.into_iter();
+    let mut records =
+        records(connection, tenant, piece.ranges()).await.map_err(failed)?.into_iter();
     let mut entries = Vec::with_capacity(piece.events.len());
     for Logged { position, what, correlation_id } in piece.events {
         match what {
@@ -163,10 +173,16 @@ pub(super) async fn entries(
                     return Err(PortError::new("judging", cause));
                 }
                 let position = position as u64;
-                entries.push(Entry::Records(Records { position, correlation_id, session, records }));
+                entries.push(Entry::Records(Records {
+                    position,
+                    correlation_id,
+                    session,
+                    records,
+                }));
             }
             What::Activated { content_hash } => {
-                entries.push(Entry::Activated(book.by_hash(connection, tenant, &content_hash).await?));
+                entries
+                    .push(Entry::Activated(book.by_hash(connection, tenant, &content_hash).await?));
             }
             What::Retired { name, version } => entries.push(Entry::Retired { name, version }),
             What::Other => {}

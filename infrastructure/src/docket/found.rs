@@ -20,9 +20,10 @@ pub(super) async fn windows(
     policies: &[Arc<CompiledPolicy>],
     entries: &[Entry],
 ) -> sqlx::Result<HashMap<WindowKey, Window>> {
-    let with_thresholds = policies.iter().map(|policy| policy.document()).filter(|document| {
-        document.controls.iter().any(|control| control.threshold.is_some())
-    });
+    let with_thresholds = policies
+        .iter()
+        .map(|policy| policy.document())
+        .filter(|document| document.controls.iter().any(|control| control.threshold.is_some()));
     let (names, versions): (Vec<&str>, Vec<&str>) =
         with_thresholds.map(|d| (d.name.as_str(), d.version.as_str())).unzip();
     if names.is_empty() {

@@ -49,14 +49,19 @@ impl PgDocket {
         Self { pool, book, hints }
     }
 
-    async fn begin(&self, tenant: TenantId, bench: Bench) -> sqlx::Result<Result<Standing, Progress>> {
+    async fn begin(
+        &self,
+        tenant: TenantId,
+        bench: Bench,
+    ) -> sqlx::Result<Result<Standing, Progress>> {
         let mut transaction = self.pool.begin().await?;
         if bench == Bench::Served {
-            let locked: bool = sqlx::query_scalar("select pg_try_advisory_xact_lock($1, hashtext($2))")
-                .bind(TENANT_LOCK)
-                .bind(tenant.to_string())
-                .fetch_one(&mut *transaction)
-                .await?;
+            let locked: bool =
+                sqlx::query_scalar("select pg_try_advisory_xact_lock($1, hashtext($2))")
+                    .bind(TENANT_LOCK)
+                    .bind(tenant.to_string())
+                    .fetch_one(&mut *transaction)
+                    .await?;
             if !locked {
                 return Ok(Err(Progress::Busy));
             }
@@ -144,9 +149,8 @@ impl Docket for PgDocket {
         let windows = found::windows(transaction, tenant, *generation, &policies, &entries)
             .await
             .map_err(failed)?;
-        let open_calls = found::open_calls(transaction, tenant, *generation, &entries)
-            .await
-            .map_err(failed)?;
+        let open_calls =
+            found::open_calls(transaction, tenant, *generation, &entries).await.map_err(failed)?;
         let matter = Matter { tenant, active, entries, windows, open_calls };
         let hints = self.hints.clone();
         let hearing = PgHearing { tenant, standing, reached, matter: Some(matter), hints };

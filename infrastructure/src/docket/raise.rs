@@ -68,7 +68,8 @@ pub async fn raise(
         // By reference, as the enum would write it.
         let mut payload = json!({ "type": "detected" });
         let detected = serde_json::to_value(&ruling.detected).map_err(encoded)?;
-        if let (Some(all), serde_json::Value::Object(members)) = (payload.as_object_mut(), detected) {
+        if let (Some(all), serde_json::Value::Object(members)) = (payload.as_object_mut(), detected)
+        {
             all.extend(members);
         }
         payloads.push(payload.to_string());

@@ -24,7 +24,7 @@ use uuid::Uuid;
 pub use batch::{Batch, Logged};
 pub use follow::{Outcome, Scope};
 pub use lag::{Lag, Stopped};
-pub use rebuild::{RebuildError, Rebuilt};
+pub use rebuild::{RebuildError, Rebuildable, Rebuilt};
 
 use crate::folds;
 
@@ -196,7 +196,7 @@ impl Runner {
     }
 
     /// The names of all projections.
-    pub fn names() -> Vec<&'static str> {
+    pub(crate) fn names() -> Vec<&'static str> {
         folds::ALL.iter().map(|projection| projection.name()).collect()
     }
 }

@@ -4,6 +4,7 @@
 //! readers see the new rows. A rebuild that dies leaves rows that nobody reads; the next one
 //! removes them.
 
+use application::PortError;
 use domain::ids::TenantId;
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, PgConnection, Postgres};
@@ -29,6 +30,8 @@ pub enum RebuildError {
     Stopped { position: i64, reason: String },
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Port(#[from] PortError),
 }
 
 /// What a rebuild has done.
@@ -39,24 +42,69 @@ pub struct Rebuilt {
     pub events: i64,
 }
 
+/// Something that follows logs generation by generation, and can be made anew.
+#[async_trait::async_trait]
+pub trait Rebuildable: Send + Sync {
+    /// Its row in `projections`.
+    fn name(&self) -> &'static str;
+
+    /// The tables that hold its rows, each with a column `generation`.
+    fn tables(&self) -> &'static [&'static str];
+
+    /// Follows a piece of a tenant's log into a generation that is being built.
+    async fn follow(&self, tenant: TenantId, generation: i32) -> Result<Outcome, RebuildError>;
+}
+
+/// A read model, folded by the runner.
+struct Folded<'r> {
+    runner: &'r Runner,
+    projection: &'static dyn Projection,
+}
+
+#[async_trait::async_trait]
+impl Rebuildable for Folded<'_> {
+    fn name(&self) -> &'static str {
+        self.projection.name()
+    }
+
+    fn tables(&self) -> &'static [&'static str] {
+        self.projection.tables()
+    }
+
+    async fn follow(&self, tenant: TenantId, generation: i32) -> Result<Outcome, RebuildError> {
+        let scope = Scope::Built { name: self.name().to_owned(), generation };
+        Ok(self.runner.follow(tenant, &scope).await?)
+    }
+}
+
 impl Runner {
     /// Folds the whole log into the next generation and serves that. `told` hears how many events
     /// are folded, and how many there are.
     pub async fn rebuild(
         &self,
         name: &str,
-        mut told: impl FnMut(i64, i64),
+        told: impl FnMut(i64, i64),
     ) -> Result<Rebuilt, RebuildError> {
         let projection = folds::find(name).ok_or_else(|| RebuildError::Unknown(name.to_owned()))?;
+        self.rebuild_as(&Folded { runner: self, projection }, told).await
+    }
+
+    /// The same for whatever else follows logs.
+    pub async fn rebuild_as(
+        &self,
+        what: &dyn Rebuildable,
+        mut told: impl FnMut(i64, i64),
+    ) -> Result<Rebuilt, RebuildError> {
+        let name = what.name();
         // The lock is the connection's: it ends with this process, whatever happens to it.
         let mut guard = self.pool.acquire().await?;
         if !lock(&mut guard, name).await? {
             return Err(RebuildError::Running);
         }
-        let built = self.build(projection, &mut told).await;
+        let built = self.build(what, &mut told).await;
         // What was not finished is nobody's; who has taken our place has what is there now.
         if built.is_err() && !matches!(built, Err(RebuildError::Superseded)) {
-            self.clear(projection).await?;
+            self.clear(what).await?;
         }
         unlock(guard, name).await;
         built
@@ -64,11 +112,11 @@ impl Runner {
 
     async fn build(
         &self,
-        projection: &'static dyn Projection,
+        what: &dyn Rebuildable,
         told: &mut impl FnMut(i64, i64),
     ) -> Result<Rebuilt, RebuildError> {
-        let name = projection.name();
-        self.clear(projection).await?;
+        let name = what.name();
+        self.clear(what).await?;
         let generation: i32 = sqlx::query_scalar(
             "update projections
              set last_generation = last_generation + 1, building = last_generation + 1
@@ -77,13 +125,12 @@ impl Runner {
         .bind(name)
         .fetch_one(&self.pool)
         .await?;
-        let scope = Scope::Built { name: name.to_owned(), generation };
         let mut events = 0;
         loop {
             for (tenant, ahead) in self.unbuilt(name, generation).await? {
                 let mut left = ahead;
                 while left > 0 {
-                    let outcome = self.follow(tenant, &scope).await?;
+                    let outcome = what.follow(tenant, generation).await?;
                     if outcome == Outcome::Superseded {
                         return Err(RebuildError::Superseded);
                     }
@@ -100,7 +147,7 @@ impl Runner {
                 return Err(RebuildError::Superseded);
             }
         }
-        self.clear(projection).await?;
+        self.clear(what).await?;
         Ok(Rebuilt { generation, events })
     }
 
@@ -172,22 +219,22 @@ impl Runner {
     }
 
     /// Removes the rows of every generation but the served one.
-    async fn clear(&self, projection: &dyn Projection) -> sqlx::Result<()> {
+    async fn clear(&self, what: &dyn Rebuildable) -> sqlx::Result<()> {
         let served: i32 = sqlx::query_scalar(
             "update projections set building = null where name = $1 returning generation",
         )
-        .bind(projection.name())
+        .bind(what.name())
         .fetch_one(&self.pool)
         .await?;
-        for table in projection.tables() {
-            // The names are the projections' own constants.
+        for table in what.tables() {
+            // The names are the followers' own constants.
             sqlx::query(&format!("delete from {table} where generation <> $1"))
                 .bind(served)
                 .execute(&self.pool)
                 .await?;
         }
         sqlx::query("delete from projection_progress where projection = $1 and generation <> $2")
-            .bind(projection.name())
+            .bind(what.name())
             .bind(served)
             .execute(&self.pool)
             .await

@@ -10,13 +10,23 @@ use std::collections::BTreeMap;
 use sqlx::{PgPool, Row};
 
 /// Every read model with its tables and the columns that order their rows.
-const TABLES: [(&str, &str); 6] = [
+const TABLES: [(&str, &str); 16] = [
     ("tenants_and_keys", "tenants"),
     ("tenants_and_keys", "api_keys"),
     ("sessions", "session_views"),
     ("agents", "agents"),
     ("event_counts", "event_counts"),
     ("tool_usage", "tool_usage"),
+    ("violations", "violation_views"),
+    ("violations", "violation_hours"),
+    ("violations", "violation_actor_days"),
+    ("violations", "violation_states"),
+    ("violations", "violation_due"),
+    ("judgement", "policy_windows"),
+    ("judgement", "pii_findings"),
+    ("judgement", "session_pii"),
+    ("judgement", "pii_totals"),
+    ("judgement", "tool_uses"),
 ];
 
 /// Names of all read models.

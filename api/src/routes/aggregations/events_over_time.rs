@@ -5,23 +5,19 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
-use projections::aggregations::{Bucket, TypeCount, Window};
+use chrono::{DateTime, Utc};
+use projections::aggregations::TypeCount;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::WindowBody;
+use super::buckets::{BUCKETS_MAX, bucket, starts, width};
 use crate::auth::Caller;
 use crate::conditional;
 use crate::extract::{self, Params};
 use crate::min_position::{MinPosition, Source};
 use crate::problem::Problem;
 use crate::state::App;
-
-/// Up to so many hours the bucket is an hour, unless it is asked for.
-const HOURLY_HOURS_MAX: i64 = 72;
-/// Buckets of an answer.
-const BUCKETS_MAX: u64 = 1_000;
 
 const SOURCE: Source = Source::Projections(&["event_counts"]);
 
@@ -84,19 +80,9 @@ pub async fn aggregate(
 ) -> Result<Response, Problem> {
     let (mut window, _) = super::window(&app, query.window.as_deref(), query.agent_id)?;
     let event_type = extract::name("event_type", query.event_type)?;
-    let hours = (window.until - window.since).num_hours();
-    let bucket = match query.bucket.as_deref() {
-        Some("hour") => Bucket::Hour,
-        None if hours <= HOURLY_HOURS_MAX => Bucket::Hour,
-        Some("day") | None => Bucket::Day,
-        Some(_) => return Err(Problem::query("bucket is hour or day")),
-    };
-    let width = match bucket {
-        Bucket::Hour => TimeDelta::hours(1),
-        Bucket::Day => TimeDelta::days(1),
-    };
+    let bucket = bucket(query.bucket.as_deref(), &window)?;
     let limit = extract::limit(query.limit, BUCKETS_MAX, BUCKETS_MAX)?;
-    let starts = starts(&mut window, width, limit as i64)?;
+    let starts = starts(&mut window, width(bucket), limit as i64)?;
     min_position.wait_for(&app, caller.tenant, SOURCE).await?;
     let answer =
         app.reads.events_over_time(caller.tenant, &window, event_type.as_deref(), bucket).await?;
@@ -109,23 +95,6 @@ pub async fn aggregate(
         position: answer.position,
     };
     conditional::json(&headers, &body)
-}
-
-/// The beginnings of the window's buckets, oldest first. The window is widened to whole buckets, and
-/// cut to the latest `limit`.
-fn starts(
-    window: &mut Window,
-    width: TimeDelta,
-    limit: i64,
-) -> Result<Vec<DateTime<Utc>>, Problem> {
-    let last = window.until - TimeDelta::hours(1);
-    let last = last.duration_trunc(width).map_err(Problem::internal)?;
-    let first = window.since.duration_trunc(width).map_err(Problem::internal)?;
-    let latest = last - width * i32::try_from(limit - 1).unwrap_or(i32::MAX);
-    let first = first.max(latest);
-    window.since = first;
-    let count = (last - first).num_hours() / width.num_hours() + 1;
-    Ok((0..count).map(|n| first + width * i32::try_from(n).unwrap_or(i32::MAX)).collect())
 }
 
 fn filled(starts: Vec<DateTime<Utc>>, rows: Vec<TypeCount>) -> Vec<BucketBody> {

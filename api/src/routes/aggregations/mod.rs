@@ -1,9 +1,14 @@
 //! What analysts ask, answered from read models.
 
 pub mod agents;
+mod buckets;
 pub mod events_over_time;
 pub mod sessions_by_class;
+pub mod sla;
 pub mod tools;
+pub mod violations_by_actor;
+pub mod violations_by_policy;
+pub mod violations_by_severity;
 
 use axum::http::HeaderMap;
 use axum::response::Response;

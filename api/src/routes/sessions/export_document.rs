@@ -18,7 +18,9 @@ use projections::sessions::{SealRow, SessionRow};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::view::{PII_DETECTORS, SessionView};
+use super::export_findings::{matches, tool_access, violations, wait_for_judgement};
+use super::judged::Judged;
+use super::view::SessionView;
 use crate::auth::Caller;
 use crate::problem::Problem;
 use crate::state::App;
@@ -38,6 +40,7 @@ pub struct ExportFacts {
     seal: Option<SealRow>,
     keys: JwkSet,
     custody: Value,
+    judged: Judged,
     purpose: String,
     at: String,
 }
@@ -69,8 +72,9 @@ impl ExportFacts {
             "details": { "format": "json", "purpose": purpose },
         }));
         let keys = public_keys(&app.database.server).await?;
-        let purpose = purpose.to_owned();
-        Ok(Self { row, seal, keys, custody: Value::Array(entries), purpose, at })
+        let judged = wait_for_judgement(app, caller, &row).await?;
+        let custody = Value::Array(entries);
+        Ok(Self { row, seal, keys, custody, judged, purpose: purpose.to_owned(), at })
     }
 
     /// Members that sort before `events`.
@@ -83,7 +87,7 @@ impl ExportFacts {
                     "events": self.row.next_sequence,
                     "log_drops": self.row.log_drops,
                     "total_drops": self.row.total_drops,
-                    "violations": 0,
+                    "violations": self.judged.violations.total,
                 }),
             ),
             ("disclaimer", json!(DISCLAIMER)),
@@ -144,26 +148,39 @@ pub fn document(
         member(&mut out, "evidence_class", &report.evidence_class)?;
         member(&mut out, "exported_at", &facts.at)?;
         member(&mut out, "exported_by", &caller.actor())?;
+        let matches = matches(&app, &caller, session, facts.row.next_sequence).await?;
         member(&mut out, "pii", &json!({
-            "detectors_run": [], "detectors_not_run": PII_DETECTORS, "matches": [],
+            "detectors_run": facts.judged.pii.detectors_run,
+            "detectors_not_run": facts.judged.pii.detectors_not_run,
+            "matches": matches,
         }))?;
         member(&mut out, "purpose", &facts.purpose)?;
         member(&mut out, "schema", &SCHEMA)?;
         member(&mut out, "seal", &facts.seal_member())?;
         let idle_max = app.sessions.settings.idle_max;
-        let view = SessionView::of(facts.row.clone(), app.clock.now(), idle_max);
+        let view = SessionView::of(facts.row.clone(), facts.judged, app.clock.now(), idle_max);
         member(&mut out, "session", &view)?;
-        member(&mut out, "tool_access", &tools.finish())?;
+        let uses = tool_access(&app, &caller, session, tools.finish()).await?;
+        member(&mut out, "tool_access", &uses)?;
         member(&mut out, "verification", &json!({
             "status": report.status,
             "axes": report.axes,
             "findings": report.findings,
             "verifier_version": report.verifier_version,
         }))?;
-        member(&mut out, "violations", &json!([]))?;
-        // The last member leaves its comma where the brace belongs.
-        out.pop();
-        out.push(b'}');
+        out.extend_from_slice(b"\"violations\":[");
+        let mut violations = Box::pin(violations(&app, &caller, session, facts.row.next_sequence));
+        let mut first = true;
+        while let Some(violation) = violations.next().await {
+            if !std::mem::replace(&mut first, false) {
+                out.push(b',');
+            }
+            out.extend_from_slice(&canonical_of(&violation?)?);
+            if out.len() >= CHUNK_BYTES {
+                yield Bytes::from(std::mem::take(&mut out));
+            }
+        }
+        out.extend_from_slice(b"]}");
         yield Bytes::from(out);
     }
 }
@@ -172,8 +189,11 @@ pub fn document(
 fn member<T: Serialize>(out: &mut Vec<u8>, name: &str, value: &T) -> Result<(), PortError> {
     canonical::write_string(name, out);
     out.push(b':');
-    let value = canonical::of_serde(value).map_err(|e| PortError::new("writing an export", e))?;
-    out.extend_from_slice(&value);
+    out.extend_from_slice(&canonical_of(value)?);
     out.push(b',');
     Ok(())
+}
+
+fn canonical_of<T: Serialize>(value: &T) -> Result<Vec<u8>, PortError> {
+    canonical::of_serde(value).map_err(|e| PortError::new("writing an export", e))
 }

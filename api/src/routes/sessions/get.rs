@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
+use super::judged;
 use super::view::SessionView;
 use crate::auth::Caller;
 use crate::conditional;
@@ -31,6 +32,7 @@ pub async fn get(
     min_position.wait_for(&app, caller.tenant, Source::Log).await?;
     let row = app.reads.session(caller.tenant, session).await?;
     let row = row.ok_or_else(Problem::session_not_found)?;
-    let view = SessionView::of(row, app.clock.now(), app.sessions.settings.idle_max);
+    let judged = judged::of_one(&app, caller.tenant, &row).await?;
+    let view = SessionView::of(row, judged, app.clock.now(), app.sessions.settings.idle_max);
     conditional::json(&headers, &view)
 }

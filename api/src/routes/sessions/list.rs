@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::judged;
 use super::view::SessionView;
 use crate::auth::Caller;
 use crate::conditional;
@@ -84,7 +85,14 @@ pub async fn list(
     let end = rows.last().filter(|_| more);
     let end = end.map(|row| Mark { at: row.started_at, id: row.session_id });
     let next_cursor = end.map(|mark| app.cursors.seal(&list, &mark)).transpose()?;
-    let items = rows.into_iter().map(|row| SessionView::of(row, now, idle_max)).collect();
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.session_id).collect();
+    let head = app.reads.log_head(caller.tenant).await?.map_or(0, |head| head.position);
+    let mut judged = judged::of_many(&app, caller.tenant, &ids, head).await?;
+    let views = rows.into_iter().filter_map(|row| {
+        let judged = judged.remove(&row.session_id)?;
+        Some(SessionView::of(row, judged, now, idle_max))
+    });
+    let items = views.collect();
     conditional::json(&headers, &SessionPage { items, next_cursor })
 }
 

@@ -3,9 +3,12 @@
 pub mod append;
 pub mod export;
 mod export_document;
+mod export_findings;
 pub mod get;
+mod judged;
 pub mod list;
 pub mod page;
+pub mod personal_data;
 pub mod seal;
 pub mod start;
 pub mod view;

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::judged::Judged;
 use super::view::SessionView;
 use crate::auth::Caller;
 use crate::extract::JsonBody;
@@ -132,7 +133,12 @@ pub async fn start(
             let row = app.reads.session(caller.tenant, start.session_id).await?;
             let row = row.filter(|row| is_repeat(&start, row)).ok_or(SessionError::Exists)?;
             let idle_max = app.sessions.settings.idle_max;
-            Ok(json(Started::before(SessionView::of(row, start.at, idle_max))))
+            Ok(json(Started::before(SessionView::of(
+                row,
+                Judged::nothing(false),
+                start.at,
+                idle_max,
+            ))))
         }
         Err(error) => Err(error.into()),
     }

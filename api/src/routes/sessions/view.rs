@@ -1,5 +1,7 @@
 //! A session as it is shown, and the shapes that several operations share.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::evidence::record::format_micros;
 use projections::sessions::SessionRow;
@@ -7,6 +9,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+use super::judged::Judged;
 
 /// A session as it stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -45,26 +49,37 @@ pub struct SessionView {
     pub position: Option<u64>,
 }
 
-/// Personal data that was found; nothing looks for any yet, and this says so.
+/// Personal data and secrets that were found: kinds and numbers, never the text.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PiiSummary {
+    /// Something was found.
+    pub flagged: bool,
+    /// Detectors that have seen every event of the session.
     pub detectors_run: Vec<&'static str>,
+    /// Those that have not yet.
     pub detectors_not_run: Vec<&'static str>,
+    /// Matches by detector.
+    pub found: BTreeMap<String, i64>,
 }
 
-/// Violations of policies; no policies are evaluated yet, and this says so.
+/// Violations of policies in the session's events.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ViolationsSummary {
-    /// Policies that the session's events were evaluated against.
-    pub policies_evaluated: u64,
-    pub open: u64,
+    /// Every event of the session was judged by the policies in force.
+    pub judged: bool,
+    pub total: i64,
+    /// Not even acknowledged.
+    pub open: i64,
+    pub unresolved: i64,
 }
 
-/// Detectors that the contract names.
-pub const PII_DETECTORS: [&str; 6] = ["email", "phone", "ssn", "credit_card", "iban", "ip_address"];
-
 impl SessionView {
-    pub fn of(row: SessionRow, now: DateTime<Utc>, idle_max: Option<TimeDelta>) -> Self {
+    pub fn of(
+        row: SessionRow,
+        judged: Judged,
+        now: DateTime<Utc>,
+        idle_max: Option<TimeDelta>,
+    ) -> Self {
         let facts = row.facts();
         Self {
             status: status(&row, now, idle_max),
@@ -86,8 +101,8 @@ impl SessionView {
             sealed_at: row.sealed_at.map(format_micros),
             tags: row.tags,
             metadata: row.metadata,
-            pii: PiiSummary { detectors_run: vec![], detectors_not_run: PII_DETECTORS.to_vec() },
-            violations: ViolationsSummary { policies_evaluated: 0, open: 0 },
+            pii: judged.pii,
+            violations: judged.violations,
             position: (row.position > 0).then_some(row.position),
         }
     }

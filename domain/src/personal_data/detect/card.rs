@@ -1,14 +1,11 @@
 //! Payment cards: 13 to 19 digits of a known issuer, in a usual grouping, that Luhn confirms.
 
 use std::ops::Range;
-use std::sync::LazyLock;
 
-use regex::Regex;
+use super::edge;
 
-use super::{constant, edge};
-
-/// Digits with single spaces or dashes between them, as many as there are.
-static DIGITS: LazyLock<Regex> = LazyLock::new(|| constant("[0-9](?:[ -]?[0-9]){12,}"));
+/// The least digits of a card.
+const DIGITS_MIN: usize = 13;
 
 /// How the digits of cards are grouped in print.
 const GROUPINGS: [&[usize]; 6] =
@@ -16,11 +13,11 @@ const GROUPINGS: [&[usize]; 6] =
 
 pub(in super::super) fn find(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    for digits in DIGITS.find_iter(text) {
-        let groups = groups(digits.as_str(), digits.start());
+    for digits in series(text) {
+        let groups = groups(&text[digits.clone()], digits.start);
         let mut first = 0;
         while first < groups.len() {
-            match taken(text, &groups[first..]) {
+            match taken(text, &groups[first..], is_open) {
                 Some(count) => {
                     found.push(groups[first].start..groups[first + count - 1].end);
                     first += count;
@@ -32,10 +29,48 @@ pub(in super::super) fn find(text: &str) -> Vec<Range<usize>> {
     found
 }
 
+/// Whether a JSON text holds digits that could be a card, whatever stands around them. Instants in
+/// milliseconds have as many digits and are frequent: this spares them the walk.
+pub(in super::super) fn is_possible(json: &str) -> bool {
+    series(json).any(|digits| {
+        // Digits of an escape such as `\u0001` run into those of the text.
+        let is_escaped = json[..digits.start].ends_with("\\u");
+        let groups = groups(&json[digits.clone()], digits.start);
+        is_escaped
+            || (0..groups.len()).any(|first| taken(json, &groups[first..], |_, _| true).is_some())
+    })
+}
+
 /// The literal of a number is a card's.
 pub(in super::super) fn is_card(literal: &str) -> bool {
     let digits = literal.as_bytes();
     digits.iter().all(u8::is_ascii_digit) && is_issued(digits) && is_luhn(digits)
+}
+
+/// Digits with single spaces or dashes between them, as many as there are and enough for a card.
+fn series(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let bytes = text.as_bytes();
+    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            at += bytes[at..].iter().position(u8::is_ascii_digit)?;
+            let (start, mut count) = (at, 0);
+            loop {
+                if is_digit(at) {
+                    count += 1;
+                    at += 1;
+                } else if matches!(bytes.get(at), Some(b' ' | b'-')) && is_digit(at + 1) {
+                    at += 1;
+                } else {
+                    break;
+                }
+            }
+            if count >= DIGITS_MIN {
+                return Some(start..at);
+            }
+        }
+    })
 }
 
 /// The runs of digits, as ranges of the text that `digits` begins in at `offset`.
@@ -50,14 +85,18 @@ fn groups(digits: &str, offset: usize) -> Vec<Range<usize>> {
 }
 
 /// How many of the groups, from the first, are one card.
-fn taken(text: &str, groups: &[Range<usize>]) -> Option<usize> {
+fn taken(
+    text: &str,
+    groups: &[Range<usize>],
+    is_open: fn(&str, &Range<usize>) -> bool,
+) -> Option<usize> {
     let alone: [&[usize]; 1] = [&[groups[0].len()]];
     let mut groupings = alone.iter().chain(&GROUPINGS);
     let grouping = groupings.find(|grouping| {
         grouping.len() <= groups.len()
             && grouping.iter().zip(groups).all(|(length, group)| group.len() == *length)
             && is_one_separator(text, &groups[..grouping.len()])
-            && is_card_at(text, groups[0].start, groups[grouping.len() - 1].end)
+            && is_card_between(text, groups[0].start..groups[grouping.len() - 1].end, is_open)
     })?;
     Some(grouping.len())
 }
@@ -67,19 +106,24 @@ fn is_one_separator(text: &str, groups: &[Range<usize>]) -> bool {
     groups[..groups.len() - 1].iter().all(|group| separator(group) == separator(&groups[0]))
 }
 
-fn is_card_at(text: &str, start: usize, end: usize) -> bool {
-    let bytes = text[start..end].bytes();
+fn is_card_between(
+    text: &str,
+    range: Range<usize>,
+    is_open: fn(&str, &Range<usize>) -> bool,
+) -> bool {
+    let bytes = text[range.clone()].bytes();
     let digits: Vec<u8> = bytes.filter(u8::is_ascii_digit).collect();
-    is_issued(&digits)
-        && is_luhn(&digits)
-        && edge::is_open_before(text, start)
-        && edge::is_open_after(text, end)
+    is_issued(&digits) && is_luhn(&digits) && is_open(text, &range)
+}
+
+fn is_open(text: &str, range: &Range<usize>) -> bool {
+    edge::is_open_before(text, range.start) && edge::is_open_after(text, range.end)
 }
 
 /// The issuer's prefix is a known one, and cards with it are that long.
 fn is_issued(digits: &[u8]) -> bool {
     let length = digits.len();
-    if !(13..=19).contains(&length) {
+    if !(DIGITS_MIN..=19).contains(&length) {
         return false;
     }
     let prefix = digits[..4].iter().fold(0, |p, d| p * 10 + u32::from(d - b'0'));

@@ -74,8 +74,11 @@ fn v6(text: &str, run: Range<usize>) -> Option<Range<usize>> {
     if text[start..end].ends_with(':') && !text[start..end].ends_with("::") {
         end -= 1;
     }
-    let is_address = edge::is_open_after(text, end) && is_v6(&text[start..end]);
-    is_address.then_some(start..end)
+    // `\b` and `\f` of a JSON text end with letters that are digits here.
+    let unescaped = start + usize::from(edge::is_escape(text, start + 1));
+    let starts = [start, unescaped].into_iter();
+    let mut starts = starts.filter(|&start| start < end && is_v6(&text[start..end]));
+    if edge::is_open_after(text, end) { starts.next().map(|start| start..end) } else { None }
 }
 
 fn is_v6(text: &str) -> bool {
@@ -112,6 +115,8 @@ mod tests {
             ("::ffff:192.0.2.128", "::ffff:192.0.2.128"),
             ("2001:db8::/32", "2001:db8::"),
             (r"a\nfe80::12", "fe80::12"),
+            (r"a\bfe80::12", "fe80::12"),
+            (r"C:\fe80::12", "fe80::12"),
         ] {
             let found: Vec<&str> = find(text).into_iter().map(|span| &text[span]).collect();
             assert_eq!(found, [address], "{text:?}");

@@ -12,6 +12,30 @@ use regex::Regex;
 
 use super::{constant, edge};
 
+/// Checks by the library in one payload. They may each compile patterns of a country, so that a
+/// payload made for it could cost a second; what comes after them counts by its shape.
+const CHECKS_MAX: u32 = 128;
+
+/// Patterns that the library keeps compiled, of about three thousand; its own limit is used up by
+/// the numbers of ten countries.
+const PATTERNS_MAX: usize = 512;
+
+static PATTERNS_ARE_KEPT: LazyLock<()> = LazyLock::new(|| {
+    if let Ok(mut cache) = phonenumber::metadata::DATABASE.cache().lock() {
+        cache.set_capacity(PATTERNS_MAX);
+    }
+});
+
+/// The checks that a payload has left.
+#[derive(Debug)]
+pub(in super::super) struct Checks(u32);
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self(CHECKS_MAX)
+    }
+}
+
 /// Digits of an international number (E.164).
 const DIGITS_MAX: usize = 15;
 const DIGITS_MIN: usize = 7;
@@ -25,14 +49,14 @@ static SHAPE: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
-pub(in super::super) fn find(text: &str) -> Vec<Range<usize>> {
+pub(in super::super) fn find(text: &str, checks: &mut Checks) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(shape) = SHAPE.find_at(text, at) {
         let number = if shape.as_str().starts_with('+') {
-            international(text, shape.range())
+            international(text, shape.range(), checks)
         } else {
-            national(text, shape.range())
+            national(text, shape.range(), checks)
         };
         at = number.as_ref().map_or(shape.start() + 1, |number| number.end);
         found.extend(number);
@@ -41,7 +65,7 @@ pub(in super::super) fn find(text: &str) -> Vec<Range<usize>> {
 }
 
 /// The longest valid number from a `+` on that ends with a group of digits.
-fn international(text: &str, shape: Range<usize>) -> Option<Range<usize>> {
+fn international(text: &str, shape: Range<usize>, checks: &mut Checks) -> Option<Range<usize>> {
     // Within sums and base64 a `+` follows something.
     if text[..shape.start].ends_with(['+', '/']) || !edge::is_open_before(text, shape.start) {
         return None;
@@ -53,7 +77,7 @@ fn international(text: &str, shape: Range<usize>) -> Option<Range<usize>> {
             return None;
         }
         let is_whole = digits.len() <= DIGITS_MAX && edge::is_open_after(text, end);
-        if is_whole && is_valid(None, &format!("+{digits}")) {
+        if is_whole && checks.is_valid(None, &format!("+{digits}")) {
             return Some(shape.start..end);
         }
         let shorter = text[shape.start..end].trim_end_matches(|c: char| c.is_ascii_digit());
@@ -62,19 +86,24 @@ fn international(text: &str, shape: Range<usize>) -> Option<Range<usize>> {
     }
 }
 
-fn national(text: &str, shape: Range<usize>) -> Option<Range<usize>> {
+fn national(text: &str, shape: Range<usize>, checks: &mut Checks) -> Option<Range<usize>> {
     let digits = digits(&text[shape.clone()]);
     let is_alone = edge::is_open_before(text, shape.start) && edge::is_open_after(text, shape.end);
-    (is_alone && is_valid(Some(country::US), &digits)).then_some(shape)
+    (is_alone && checks.is_valid(Some(country::US), &digits)).then_some(shape)
 }
 
 fn digits(text: &str) -> String {
     text.chars().filter(char::is_ascii_digit).collect()
 }
 
-/// The library reads digits only: what separates them is our business.
-fn is_valid(country: Option<country::Id>, digits: &str) -> bool {
-    phonenumber::parse(country, digits).is_ok_and(|number| phonenumber::is_valid(&number))
+impl Checks {
+    /// The library reads digits only: what separates them is our business.
+    fn is_valid(&mut self, country: Option<country::Id>, digits: &str) -> bool {
+        let Some(left) = self.0.checked_sub(1) else { return true };
+        self.0 = left;
+        LazyLock::force(&PATTERNS_ARE_KEPT);
+        phonenumber::parse(country, digits).is_ok_and(|number| phonenumber::is_valid(&number))
+    }
 }
 
 #[cfg(test)]
@@ -107,10 +136,11 @@ mod tests {
             ("415 555-2671", "415 555-2671"),
             (r"a\n415-555-2671", "415-555-2671"),
         ] {
-            let found: Vec<&str> = find(text).into_iter().map(|span| &text[span]).collect();
+            let found: Vec<&str> =
+                find(text, &mut Checks::default()).into_iter().map(|span| &text[span]).collect();
             assert_eq!(found, [number], "{text:?}");
         }
-        assert_eq!(find("415-555-2671, +44 20 7946 0958").len(), 2);
+        assert_eq!(find("415-555-2671, +44 20 7946 0958", &mut Checks::default()).len(), 2);
     }
 
     #[test]
@@ -140,7 +170,14 @@ mod tests {
             "+14155552671abc",
             "1e+14155552671",
         ] {
-            assert!(find(text).is_empty(), "{text:?}");
+            assert!(find(text, &mut Checks::default()).is_empty(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn when_the_checks_are_used_up_the_shape_decides() {
+        let mut checks = Checks(1);
+        let text = "115-555-2671 +99912345678 +99912345678";
+        assert_eq!(find(text, &mut checks).len(), 1);
     }
 }

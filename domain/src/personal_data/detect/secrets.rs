@@ -15,7 +15,7 @@ const JWT_HEADER_MAX: usize = 8192;
 
 /// AWS writes identifiers in base32 (RFC 4648).
 static AWS: LazyLock<Regex> = LazyLock::new(|| constant("(?:AKIA|ASIA)[A-Z2-7]{16}"));
-/// `PRIVATE KEY BLOCK` is how OpenPGP says it.
+/// `PRIVATE KEY BLOCK` is how PGP says it.
 static PRIVATE_KEY: LazyLock<Regex> =
     LazyLock::new(|| constant("-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----"));
 static PRIVATE_KEY_END: LazyLock<Regex> =

@@ -16,7 +16,24 @@ use uuid::Uuid;
 
 use crate::runner::{Batch, FoldError, Projection};
 use counts::Counts;
-pub use view::View;
+pub use view::{COLUMNS, View};
+
+/// One violation as its events say, without the rows that may be behind them.
+pub(crate) fn of_events(events: impl IntoIterator<Item = (i64, ViolationEvent)>) -> Option<View> {
+    let mut view: Option<View> = None;
+    for (position, event) in events {
+        match (event, &mut view) {
+            (ViolationEvent::Detected(detected), _) => {
+                view = Some(View::detected(*detected, position));
+            }
+            (ViolationEvent::Done { at, action, .. }, Some(view)) => {
+                view.take(&action, at, position);
+            }
+            (ViolationEvent::Done { .. }, None) => {}
+        }
+    }
+    view
+}
 
 /// Folds into `violation_views` and the counts beside it.
 pub struct ViolationsProjection;

@@ -1,0 +1,169 @@
+//! What the judge has found beside violations: personal data by place, uses of tools.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use domain::ids::{SessionId, TenantId};
+use serde::Serialize;
+use sqlx::{FromRow, Postgres, QueryBuilder};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::TenantReads;
+
+/// Personal data of one kind at one place; never the text that matched.
+#[derive(Debug, Clone, Serialize, FromRow, ToSchema)]
+pub struct FindingRow {
+    pub sequence_number: i64,
+    /// E.g. `email`.
+    pub detector: String,
+    /// JSON pointer (RFC 6901) into the event's payload; personal data in names is masked.
+    pub pointer: String,
+    pub matches: i32,
+}
+
+/// One use of a tool.
+#[derive(Debug, Clone, Serialize, FromRow, ToSchema)]
+pub struct ToolUseRow {
+    pub session_id: Uuid,
+    pub sequence_number: i64,
+    pub event_id: Uuid,
+    pub tool_name: String,
+    pub actor_id: Option<String>,
+    /// As the client sent it.
+    pub timestamp: String,
+    pub received_at: DateTime<Utc>,
+    /// Names and types of the arguments, never their values.
+    pub args_summary: String,
+    /// Of the result: `success`, `error`, or null while there is none.
+    pub status: Option<String>,
+    pub duration_ms: Option<f64>,
+    /// Null when no policy applied.
+    pub allowed: Option<bool>,
+    /// `name@version` of the policies that judged the call.
+    pub judged_by: Vec<String>,
+    /// `policy/control` of what it broke.
+    pub broken: Vec<String>,
+    /// Of the append in the tenant's log.
+    pub position: i64,
+}
+
+/// What a list of uses is narrowed to. Absent members narrow nothing.
+#[derive(Debug, Clone, Default)]
+pub struct ToolUseFilter {
+    pub tool_name: Option<String>,
+    pub session_id: Option<Uuid>,
+    pub actor_id: Option<String>,
+    pub allowed: Option<bool>,
+    pub since: Option<DateTime<Utc>>,
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// Where a page of uses ended.
+#[derive(Debug, Clone, Copy)]
+pub struct ToolUseMark {
+    pub position: i64,
+    pub session_id: Uuid,
+    pub sequence_number: i64,
+}
+
+const SERVED: &str = "join projections p on p.name = 'judgement' and p.generation = j.generation";
+
+impl TenantReads {
+    /// Personal data by session and detector, of those sessions that hold any.
+    pub async fn personal_data(
+        &self,
+        tenant: TenantId,
+        sessions: &[Uuid],
+    ) -> sqlx::Result<HashMap<Uuid, Vec<(String, i64)>>> {
+        let query = format!(
+            "select session_id, detector, matches from session_pii j {SERVED}
+             where j.tenant_id = $1 and j.session_id = any($2) order by session_id, detector"
+        );
+        let mut transaction = self.begin(tenant).await?;
+        let rows: Vec<(Uuid, String, i64)> = sqlx::query_as(&query)
+            .bind(tenant.0)
+            .bind(sessions)
+            .fetch_all(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        let mut by_session: HashMap<Uuid, Vec<(String, i64)>> = HashMap::new();
+        for (session, detector, matches) in rows {
+            by_session.entry(session).or_default().push((detector, matches));
+        }
+        Ok(by_session)
+    }
+
+    /// Places of personal data in a session, in the order of its events, after a place.
+    pub async fn findings(
+        &self,
+        tenant: TenantId,
+        session: SessionId,
+        after: Option<&FindingRow>,
+        limit: i64,
+    ) -> sqlx::Result<Vec<FindingRow>> {
+        let query = format!(
+            "select sequence_number, detector, pointer, matches from pii_findings j {SERVED}
+             where j.tenant_id = $1 and j.session_id = $2
+               and ($3::int8 is null or (sequence_number, detector, pointer) > ($3, $4, $5))
+             order by sequence_number, detector, pointer limit $6"
+        );
+        let mut transaction = self.begin(tenant).await?;
+        let rows = sqlx::query_as(&query)
+            .bind(tenant.0)
+            .bind(session.0)
+            .bind(after.map(|row| row.sequence_number))
+            .bind(after.map(|row| row.detector.as_str()))
+            .bind(after.map(|row| row.pointer.as_str()))
+            .bind(limit)
+            .fetch_all(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(rows)
+    }
+
+    /// Uses of tools, the latest first, after the mark.
+    pub async fn tool_uses(
+        &self,
+        tenant: TenantId,
+        filter: &ToolUseFilter,
+        after: Option<ToolUseMark>,
+        limit: i64,
+    ) -> sqlx::Result<Vec<ToolUseRow>> {
+        let mut query = QueryBuilder::<Postgres>::new(
+            "select session_id, sequence_number, event_id, tool_name, actor_id,
+                    timestamp_wall as timestamp, received_at, args_summary, status, duration_ms,
+                    allowed, judged_by, broken, position
+             from tool_uses j ",
+        );
+        query.push(SERVED).push(" where j.tenant_id = ").push_bind(tenant.0);
+        for (column, value) in [("tool_name", &filter.tool_name), ("actor_id", &filter.actor_id)] {
+            if let Some(value) = value {
+                query.push(" and ").push(column).push(" = ").push_bind(value);
+            }
+        }
+        if let Some(session) = filter.session_id {
+            query.push(" and session_id = ").push_bind(session);
+        }
+        if let Some(allowed) = filter.allowed {
+            query.push(" and allowed = ").push_bind(allowed);
+        }
+        if let Some(since) = filter.since {
+            query.push(" and received_at >= ").push_bind(since);
+        }
+        if let Some(until) = filter.until {
+            query.push(" and received_at < ").push_bind(until);
+        }
+        if let Some(mark) = after {
+            query.push(" and (position, session_id, sequence_number) < (");
+            query.push_bind(mark.position).push(", ").push_bind(mark.session_id).push(", ");
+            query.push_bind(mark.sequence_number).push(")");
+        }
+        query.push(" order by position desc, session_id desc, sequence_number desc limit ");
+        query.push_bind(limit);
+        let mut transaction = self.begin(tenant).await?;
+        let rows = query.build_query_as().fetch_all(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(rows)
+    }
+}
