@@ -154,6 +154,12 @@ impl TestApp {
         }
     }
 
+    /// Sets a variable for the next start.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.settings.retain(|(known, _)| known != name);
+        self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -411,7 +417,10 @@ fn spawn(
     let log = File::options().create(true).append(true).open(log).unwrap();
     let mut child = command(data, database)
         .args(["serve", "--listen", "127.0.0.1:0"])
-        .envs(settings.iter().cloned())
+        .envs(settings.iter().map(|(name, value)| {
+            // A setting may name the data folder, which is made only now.
+            (name.clone(), value.replace("{data}", &data.display().to_string()))
+        }))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log)

@@ -39,6 +39,11 @@ pub fn session_end(session: Uuid, sequence: u64) -> Value {
     event(session, sequence, "SESSION_END", json!({ "status": "success", "duration_ms": 2300 }))
 }
 
+/// A call of this tool.
+pub fn call_of(session: Uuid, sequence: u64, tool: &str) -> Value {
+    event(session, sequence, "TOOL_CALL", json!({ "tool_name": tool, "args": {} }))
+}
+
 /// `count` tool calls numbered from `first`.
 pub fn tool_calls(session: Uuid, first: u64, count: u64) -> Vec<Value> {
     (first..first + count).map(|sequence| tool_call(session, sequence)).collect()

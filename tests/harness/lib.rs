@@ -8,10 +8,12 @@ mod database;
 pub mod events;
 mod policies;
 mod stream;
+mod violations;
 
 pub use app::{Answer, Caller, TestApp, send, try_send};
 pub use database::TestDatabase;
 pub use stream::{EventStream, Frame, position};
+pub use violations::tool_policy;
 
 /// Every scope but `admin`.
 pub const ALL_SCOPES: &str = "ingest:write,evidence:read,evidence:write,evidence:export,\

@@ -18,6 +18,7 @@ use crate::evidence::record::{ChainAuthority, Record};
 use crate::evidence::seal::Seal;
 use crate::hash::Hash;
 use crate::ids::{SessionId, TenantId};
+use crate::personal_data;
 
 /// Bytes of a tool's name in [`EventsAppended::tools`].
 const TOOL_NAME_BYTES_MAX: usize = 128;
@@ -144,12 +145,14 @@ impl EventsAppended {
 }
 
 /// Which tool a `TOOL_CALL` calls, for what is counted by tool. A name is cut at
-/// [`TOOL_NAME_BYTES_MAX`]: it is a label there, the evidence keeps the whole.
+/// [`TOOL_NAME_BYTES_MAX`], and personal data in it is masked: it is a label there, the evidence
+/// keeps the whole.
 fn tool_called(record: &Record) -> Option<String> {
     if record.body.event_type != EventType::TOOL_CALL {
         return None;
     }
-    let mut name = canonical::text_member(&record.body.payload, "tool_name")?.into_owned();
+    let name = canonical::text_member(&record.body.payload, "tool_name")?;
+    let mut name = personal_data::mask(&name).into_owned();
     name.truncate(name.floor_char_boundary(TOOL_NAME_BYTES_MAX));
     Some(name)
 }
