@@ -25,6 +25,7 @@ pub struct Names<'a> {
     pub session: Uuid,
     pub tenant: &'a str,
     pub key: &'a str,
+    /// Without `sha256:`.
     pub content_hash: &'a str,
     pub backtest: Uuid,
     pub violation: Uuid,
@@ -87,8 +88,7 @@ fn case_of_policies(operation: &str, names: Names<'_>) -> Option<Case> {
         "submitPolicy" | "activatePolicy" | "startBacktest" | "cancelBacktest" => {
             Case("", Some(json!({})), Hidden)
         }
-        "rejectPolicy" | "retirePolicy" => Case("", Some(reason()), Hidden),
-        "listPolicies" | "getPolicySchema" => Case("", None, OwnAlone),
+        "rejectPolicy" | "retirePolicy" | "reopenViolation" => Case("", Some(reason()), Hidden),
         "draftPolicy" | "validatePolicy" => {
             let of_nobody = Names::default();
             Case("", Some(of_nobody.policy()), OwnAlone)
@@ -102,12 +102,13 @@ fn case_of_policies(operation: &str, names: Names<'_>) -> Option<Case> {
             Case("", Some(json!({ "to": "walker", "reason": "walked" })), Hidden)
         }
         "resolveViolation" => Case("", Some(json!({ "resolution": "walked" })), Hidden),
-        "reopenViolation" => Case("", Some(reason()), Hidden),
         "bulkViolations" => {
             let body = json!({ "ids": [names.violation], "command": { "type": "acknowledge" } });
             Case("", Some(body), OwnAlone)
         }
-        "listViolations"
+        "listPolicies"
+        | "getPolicySchema"
+        | "listViolations"
         | "listToolAccess"
         | "getComplianceDashboard"
         | "aggregateViolationsByPolicy"

@@ -22,7 +22,7 @@ fn request(app: &TestApp, operation: &Operation, names: Names<'_>) -> RequestBui
         .replace("{key_id}", names.key)
         .replace("{name}", names.policy()["name"].as_str().unwrap())
         .replace("{version}", "1.0.0")
-        .replace("{content_hash}", names.content_hash)
+        .replace("{content_hash}", &format!("sha256:{}", names.content_hash))
         .replace("{backtest_id}", &names.backtest.to_string())
         .replace("{violation_id}", &names.violation.to_string());
     assert!(!path.contains('{'), "the walk cannot fill {path}");
@@ -140,7 +140,8 @@ async fn judged(app: &TestApp, names: Names<'_>) -> (String, Uuid, Uuid) {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     };
     let backtest = backtest.body["backtest_id"].as_str().unwrap().parse().unwrap();
-    (active["content_hash"].as_str().unwrap().to_owned(), backtest, violation)
+    let content_hash = active["content_hash"].as_str().unwrap();
+    (content_hash.trim_start_matches("sha256:").to_owned(), backtest, violation)
 }
 
 #[tokio::test]
@@ -152,7 +153,7 @@ async fn another_tenants_resource_is_answered_like_one_that_does_not_exist() {
     let names = Names { session, tenant: &tenant, key: &key, ..Names::default() };
     let (content_hash, backtest, violation) = judged(&app, names).await;
     let names = Names { content_hash: &content_hash, backtest, violation, ..names };
-    let unknown = format!("sha256:{}", "0".repeat(64));
+    let unknown = "0".repeat(64);
     let absent = Names { session: nothing, content_hash: &unknown, ..names };
     let absent = Names { backtest: nothing, violation: nothing, ..absent };
     let operations = guarded(&app).await;
