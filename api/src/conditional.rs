@@ -14,7 +14,7 @@ const TAG_CHARS: usize = 32;
 pub fn json<T: Serialize>(request: &HeaderMap, body: &T) -> Result<Response, Problem> {
     let body = serde_json::to_vec(body).map_err(Problem::internal)?;
     let tag = format!("\"{}\"", &Hash::of(&body).to_string()[..TAG_CHARS]);
-    answer(request, HeaderValue::from_str(&tag).map_err(Problem::internal)?, body)
+    Ok(answer(request, HeaderValue::from_str(&tag).map_err(Problem::internal)?, body))
 }
 
 /// The same under the tag of the resource's version.
@@ -23,10 +23,10 @@ pub fn tagged<T: Serialize>(
     tag: HeaderValue,
     body: &T,
 ) -> Result<Response, Problem> {
-    answer(request, tag, serde_json::to_vec(body).map_err(Problem::internal)?)
+    Ok(answer(request, tag, serde_json::to_vec(body).map_err(Problem::internal)?))
 }
 
-fn answer(request: &HeaderMap, tag: HeaderValue, body: Vec<u8>) -> Result<Response, Problem> {
+fn answer(request: &HeaderMap, tag: HeaderValue, body: Vec<u8>) -> Response {
     let is_known = tag.to_str().is_ok_and(|tag| holds(request, tag));
     let headers = [
         (header::ETAG, tag),
@@ -34,10 +34,10 @@ fn answer(request: &HeaderMap, tag: HeaderValue, body: Vec<u8>) -> Result<Respon
         (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
     ];
     if is_known {
-        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     let kind = [(header::CONTENT_TYPE, "application/json")];
-    Ok((headers, kind, body).into_response())
+    (headers, kind, body).into_response()
 }
 
 /// An answer whose tag is the resource's version, as `If-Match` names it. Never a 304: what is said

@@ -48,20 +48,20 @@ mod tests {
 
     use super::*;
 
-    fn of(values: &[&'static str]) -> Option<Option<u64>> {
+    fn of(values: &[&'static str]) -> Option<IfMatch> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(header::IF_MATCH, HeaderValue::from_static(value));
         }
-        read(&headers).map(|tag| tag.0)
+        read(&headers)
     }
 
     #[test]
     fn a_tag_names_a_version_and_its_absence_none() {
-        assert_eq!(of(&[]), Some(None));
-        assert_eq!(of(&["*"]), Some(None));
-        assert_eq!(of(&["\"7\""]), Some(Some(7)));
-        assert_eq!(of(&[" \"0\" "]), Some(Some(0)));
+        assert_eq!(of(&[]), Some(IfMatch(None)));
+        assert_eq!(of(&["*"]), Some(IfMatch(None)));
+        assert_eq!(of(&["\"7\""]), Some(IfMatch(Some(7))));
+        assert_eq!(of(&[" \"0\" "]), Some(IfMatch(Some(0))));
     }
 
     #[test]

@@ -120,7 +120,7 @@ mod tests {
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for n in 1..9 {
             let last = format!("*a{}", n - 1);
-            bomb.push_str(&format!("a{n}: &a{n} [{}]\n", vec![last; 10].join(", ")));
+            bomb = format!("{bomb}a{n}: &a{n} [{}]\n", vec![last; 10].join(", "));
         }
         assert!(yaml(&bomb).is_err());
     }

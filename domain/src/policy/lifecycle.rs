@@ -249,7 +249,6 @@ impl PolicyVersions {
             (PolicyAction::Draft(draft), None) => {
                 Ok(vec![PolicyEvent::Drafted(Written::of(draft, by, at))])
             }
-            (PolicyAction::Draft(_), Some(known)) => state(known),
             (_, None) => Err(PolicyError::NotFound),
             (PolicyAction::Revise(draft), Some(known)) if known.status == Status::Draft => {
                 let same = draft.content_hash == known.content_hash;
@@ -305,7 +304,8 @@ impl PolicyVersions {
                 }])
             }
             (
-                PolicyAction::Revise(_)
+                PolicyAction::Draft(_)
+                | PolicyAction::Revise(_)
                 | PolicyAction::Submit { .. }
                 | PolicyAction::Reject { .. }
                 | PolicyAction::Activate { .. }
@@ -480,7 +480,9 @@ mod tests {
             PolicyEvent::Retired { .. } => "retired",
         });
         let names = names.collect();
-        events.into_iter().for_each(|event| policy.apply(event));
+        for event in events {
+            policy.apply(event);
+        }
         Ok(names)
     }
 

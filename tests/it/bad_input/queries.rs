@@ -84,7 +84,15 @@ async fn a_page_has_1_to_500_items() {
 fn filled(path: &str, target: &Target) -> String {
     let session = target.session.to_string();
     let mut filled = path.replace("{session_id}", &session);
-    for name in ["{tenant_id}", "{key_id}", "{violation_id}"] {
+    for name in [
+        "{tenant_id}",
+        "{key_id}",
+        "{violation_id}",
+        "{name}",
+        "{version}",
+        "{content_hash}",
+        "{backtest_id}",
+    ] {
         filled = filled.replace(name, &session);
     }
     assert!(!filled.contains('{'), "{path}");

@@ -101,7 +101,7 @@ async fn a_policy_lives_its_life_on_the_command_line() {
     let (code, _, stderr) = policy(&app, &["activate", name]);
     assert_eq!(code, 1);
     assert!(stderr.contains("cannot approve it"), "{stderr}");
-    let production = ["activate", name, "--allow-self-approval", "--env", "production"];
+    let production = ["activate", name, "--allow-self-approval", "--environment", "production"];
     assert_eq!(policy(&app, &production).0, 1);
     let activated = done(&app, &["activate", name, "--allow-self-approval"]);
     assert_eq!(activated, format!("{name}  ACTIVE\n"));

@@ -63,7 +63,7 @@ async fn a_body_that_cannot_be_read_exactly_is_refused() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for n in 1..9 {
         let last = format!("*a{}", n - 1);
-        bomb += &format!("a{n}: &a{n} [{}]\n", vec![last; 10].join(", "));
+        bomb = format!("{bomb}a{n}: &a{n} [{}]\n", vec![last; 10].join(", "));
     }
     assert_eq!(pointers(&send_as(&app, path, "text/yaml", &bomb).await), [""]);
     let refused = send_as(&app, path, "text/plain", "name: a").await;

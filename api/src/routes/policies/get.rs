@@ -40,5 +40,5 @@ pub async fn get(
     let document = document.ok_or_else(|| {
         Problem::internal(format!("the text behind {} is missing", version.content_hash))
     })?;
-    view::shown(&headers, PolicyDocumentVersion { version, document })
+    view::shown(&headers, &PolicyDocumentVersion { version, document })
 }

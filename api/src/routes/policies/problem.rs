@@ -5,7 +5,7 @@ use application::backtests::BacktestError;
 use application::policies::ApplyError;
 use axum::http::StatusCode;
 use domain::policy::fault::Fault;
-use domain::policy::lifecycle::PolicyError;
+use domain::policy::lifecycle::{PolicyError, Status};
 use serde_json::json;
 
 use crate::auth::Caller;
@@ -34,7 +34,7 @@ fn state(detail: String) -> Problem {
 /// The refusal of a caller's command.
 pub fn refused(error: CommandError<PolicyError>, caller: &Caller) -> Problem {
     match error {
-        CommandError::Refused(error) => forbidden(error, caller),
+        CommandError::Refused(error) => forbidden(&error, caller),
         CommandError::Conflict => Problem::new(
             StatusCode::CONFLICT,
             "CONFLICT",
@@ -52,13 +52,13 @@ pub fn unwritten(error: ApplyError, caller: &Caller) -> Problem {
     }
 }
 
-fn forbidden(error: PolicyError, caller: &Caller) -> Problem {
+fn forbidden(error: &PolicyError, caller: &Caller) -> Problem {
     let detail = error.to_string();
     match error {
         PolicyError::NotFound => not_found(),
         PolicyError::State { command, status } => {
             let allowed = status.map_or(&[] as &[&str], |status| status.allows());
-            let status = status.map(|status| status.as_str());
+            let status = status.map(Status::as_str);
             state(detail).with(json!({ "command": command, "status": status, "allowed": allowed }))
         }
         // Who is refused for that is one of the authors.

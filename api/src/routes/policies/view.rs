@@ -65,6 +65,6 @@ pub async fn moved(
 }
 
 /// The version for a reader, who may hold it already.
-pub fn shown(request: &HeaderMap, version: PolicyDocumentVersion) -> Result<Response, Problem> {
-    conditional::tagged(request, etag(&version.version)?, &version)
+pub fn shown(request: &HeaderMap, version: &PolicyDocumentVersion) -> Result<Response, Problem> {
+    conditional::tagged(request, etag(&version.version)?, version)
 }

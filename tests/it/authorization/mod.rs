@@ -1,5 +1,7 @@
 //! Who may do what: a walk over every operation of the document that the server itself serves.
 
+mod cases;
+
 use std::collections::BTreeMap;
 
 use reqwest::{Method, RequestBuilder};
@@ -8,61 +10,7 @@ use tests::{ALL_SCOPES, Answer, TestApp, events, send};
 use uuid::Uuid;
 
 use crate::operations::{OPEN, Operation, operations};
-
-/// What a key of another tenant finds when it may do the operation as such.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Foreign {
-    /// The same answer as for what does not exist.
-    Hidden,
-    /// Its own things, and nothing else.
-    OwnAlone,
-    /// `/admin` is above tenants.
-    Everything,
-}
-
-/// What an operation is called with: query, body, and what a foreign key finds.
-struct Case(&'static str, Option<Value>, Foreign);
-
-/// Resources that the paths and bodies name.
-#[derive(Clone, Copy)]
-struct Names<'a> {
-    session: Uuid,
-    tenant: &'a str,
-    key: &'a str,
-}
-
-/// An operation without an entry fails the walks.
-fn case(operation: &str, names: Names<'_>) -> Case {
-    use Foreign::{Everything, Hidden, OwnAlone};
-    let Names { session, tenant, .. } = names;
-    match operation {
-        "getSession" | "listEvents" | "getCertificate" | "streamSession" => Case("", None, Hidden),
-        "exportSession" => Case("?format=jsonl&purpose=walk", None, Hidden),
-        "sealSession" => Case("", Some(json!({ "incomplete": true })), Hidden),
-        "verify" => Case("", Some(json!({ "session_id": session })), Hidden),
-        "appendEvents" => Case("", Some(events::session_start(session)), Hidden),
-        "startSession" => Case("", Some(json!({ "agent_id": "walker" })), OwnAlone),
-        "listSessions"
-        | "listSealKeys"
-        | "streamLog"
-        | "listHistory"
-        | "aggregateEventsOverTime"
-        | "aggregateTools"
-        | "aggregateAgents"
-        | "aggregateSessionsByClass" => Case("", None, OwnAlone),
-        "createStreamTicket" => Case("", Some(json!({})), OwnAlone),
-        "createTenant" => Case("", Some(json!({ "name": "walked" })), Everything),
-        "createKey" => {
-            let body = json!({ "tenant": tenant, "label": "walked", "scopes": ["evidence:read"] });
-            Case("", Some(body), Everything)
-        }
-        "listTenants" | "getTenant" | "suspendTenant" | "resumeTenant" => {
-            Case("", None, Everything)
-        }
-        "listKeys" | "getKey" | "revokeKey" => Case("", None, Everything),
-        other => panic!("the walk has no entry for the operation {other}: add one"),
-    }
-}
+use cases::{Case, Foreign, Names, case};
 
 /// A request without a key.
 fn request(app: &TestApp, operation: &Operation, names: Names<'_>) -> RequestBuilder {
@@ -71,7 +19,12 @@ fn request(app: &TestApp, operation: &Operation, names: Names<'_>) -> RequestBui
         .path
         .replace("{session_id}", &names.session.to_string())
         .replace("{tenant_id}", names.tenant)
-        .replace("{key_id}", names.key);
+        .replace("{key_id}", names.key)
+        .replace("{name}", names.policy()["name"].as_str().unwrap())
+        .replace("{version}", "1.0.0")
+        .replace("{content_hash}", &format!("sha256:{}", names.content_hash))
+        .replace("{backtest_id}", &names.backtest.to_string())
+        .replace("{violation_id}", &names.violation.to_string());
     assert!(!path.contains('{'), "the walk cannot fill {path}");
     let request = app.bare_request(operation.method.clone(), &format!("{path}{query}"));
     match body {
@@ -122,7 +75,7 @@ async fn no_operation_opens_without_a_valid_key() {
     let app = TestApp::start().await;
     let session = app.start_session().await;
     let (tenant, key) = other_tenant(&app);
-    let names = Names { session, tenant: &tenant, key: &key };
+    let names = Names { session, tenant: &tenant, key: &key, ..Names::default() };
     let unknown = format!("exh_aaaaaaaa_{}", "A".repeat(43));
     let forged = format!("{}{}", &app.key[..13], "A".repeat(43));
     for operation in guarded(&app).await {
@@ -159,7 +112,7 @@ async fn every_scope_but_the_right_one_does_not_open_an_operation() {
     let app = TestApp::start().await;
     let session = app.start_session().await;
     let (tenant, key) = other_tenant(&app);
-    let names = Names { session, tenant: &tenant, key: &key };
+    let names = Names { session, tenant: &tenant, key: &key, ..Names::default() };
     let operations = guarded(&app).await;
     let all: Vec<&str> = ALL_SCOPES.split(',').chain(["admin"]).collect();
     let keys = keys(&app, "demo", &operations, |scope| {
@@ -173,39 +126,61 @@ async fn every_scope_but_the_right_one_does_not_open_an_operation() {
     assert_eq!(app.session(session).await["event_count"], 0, "nothing was done");
 }
 
+/// A policy in force, a backtest of it and a violation: its hash and their ids.
+async fn judged(app: &TestApp, names: Names<'_>) -> (String, Uuid, Uuid) {
+    let active = app.activate_policy(&names.policy()).await;
+    let backtest = app.policy_command(&names.policy(), "backtest", &json!({})).await.expect(202);
+    let session = app.start_session().await;
+    let _ = app.append(session, &events::tool_calls(session, 0, 1)).await.expect(201);
+    let violation = loop {
+        let listed = app.get("/v1/violations").await.expect(200).body;
+        if let Some(id) = listed["items"][0]["violation_id"].as_str() {
+            break id.parse().unwrap();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    let backtest = backtest.body["backtest_id"].as_str().unwrap().parse().unwrap();
+    let content_hash = active["content_hash"].as_str().unwrap();
+    (content_hash.trim_start_matches("sha256:").to_owned(), backtest, violation)
+}
+
 #[tokio::test]
 async fn another_tenants_resource_is_answered_like_one_that_does_not_exist() {
     let app = TestApp::start().await;
     let session = app.sealed_session().await;
     let nothing = Uuid::from_u128(session.as_u128() ^ 1);
     let (tenant, key) = other_tenant(&app);
+    let names = Names { session, tenant: &tenant, key: &key, ..Names::default() };
+    let (content_hash, backtest, violation) = judged(&app, names).await;
+    let names = Names { content_hash: &content_hash, backtest, violation, ..names };
+    let unknown = "0".repeat(64);
+    let absent = Names { session: nothing, content_hash: &unknown, ..names };
+    let absent = Names { backtest: nothing, violation: nothing, ..absent };
     let operations = guarded(&app).await;
     let keys = keys(&app, &tenant, &operations, str::to_owned);
     let mut hidden = 0;
     for operation in operations {
-        let ask = async |session| {
-            let names = Names { session, tenant: &tenant, key: &key };
+        let ask = async |names| {
             let key = &keys[operation.scope.as_ref().unwrap()];
             send(request(&app, &operation, names).bearer_auth(key)).await
         };
-        let names = Names { session, tenant: &tenant, key: &key };
         match case(&operation.id, names).2 {
             Foreign::Hidden => {
-                let foreign = ask(session).await.expect(404);
-                let absent = ask(nothing).await.expect(404);
+                let foreign = ask(names).await.expect(404);
+                let absent = ask(absent).await.expect(404);
                 assert_eq!(foreign.code(), absent.code(), "{}", operation.id);
                 assert_eq!(anonymous(foreign, session), anonymous(absent, nothing));
                 hidden += 1;
             }
             Foreign::OwnAlone => {
-                let answer = ask(session).await;
+                let answer = ask(names).await;
                 assert!(answer.status < 300, "{}: {}", operation.id, answer.text);
                 assert!(!answer.text.contains(&session.to_string()), "{}", operation.id);
             }
             Foreign::Everything => assert!(operation.is_admin(), "{}", operation.id),
         }
     }
-    assert!(hidden >= 7, "all operations on a session are walked");
+    assert!(hidden >= 30, "all operations on what is named are walked");
     assert_eq!(app.session(session).await["status"], "sealed", "and it still stands");
 }
 
@@ -233,7 +208,7 @@ async fn the_admin_scope_opens_admin_and_nothing_else() {
     let app = TestApp::start().await;
     let session = app.start_session().await;
     let (tenant, key) = other_tenant(&app);
-    let names = Names { session, tenant: &tenant, key: &key };
+    let names = Names { session, tenant: &tenant, key: &key, ..Names::default() };
     let admin = app.make_key("demo", "admin");
     let mut opened = 0;
     for operation in guarded(&app).await {
@@ -254,7 +229,8 @@ async fn what_does_not_exist_is_not_found_in_admin() {
     let app = TestApp::start().await;
     let admin = app.make_key("demo", "admin");
     let nobody = Uuid::nil().to_string();
-    let names = Names { session: Uuid::nil(), tenant: &nobody, key: "aaaaaaaa" };
+    let names =
+        Names { session: Uuid::nil(), tenant: &nobody, key: "aaaaaaaa", ..Names::default() };
     for operation in guarded(&app).await {
         let names_one = operation.path.contains('{') || operation.id == "createKey";
         if operation.is_admin() && names_one {
