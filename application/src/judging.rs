@@ -49,6 +49,8 @@ pub enum Opened {
     Hearing(Box<dyn Hearing>),
     /// Nothing, and why.
     Nothing(Progress),
+    /// What is stored cannot be judged, and trying again would not help: the reason.
+    Unjudgeable(String),
 }
 
 /// Where the judge finds what to judge.
@@ -59,6 +61,9 @@ pub trait Docket: Send + Sync {
 
     /// The next piece of a tenant's log.
     async fn open(&self, tenant: TenantId, bench: Bench) -> Result<Opened, PortError>;
+
+    /// Marks the judge as standing still for a tenant, before what cannot be judged.
+    async fn stop(&self, tenant: TenantId, bench: Bench, reason: &str) -> Result<(), PortError>;
 }
 
 /// One piece of a log, held until its rulings are committed or given up.
@@ -115,11 +120,26 @@ impl Judge {
         let mut hearing = match self.docket.open(tenant, bench).await? {
             Opened::Hearing(hearing) => hearing,
             Opened::Nothing(progress) => return Ok(progress),
+            Opened::Unjudgeable(reason) => return self.stop(tenant, bench, &reason).await,
         };
         let Some(matter) = hearing.take_matter() else { return Ok(Progress::Done) };
-        let rulings =
-            judge(matter, self.clock.now()).map_err(|error| PortError::new("judging", error))?;
-        hearing.close(rulings).await?;
-        Ok(Progress::More)
+        match judge(matter, self.clock.now()) {
+            Ok(rulings) => hearing.close(rulings).await.map(|_| Progress::More),
+            Err(error) => {
+                drop(hearing);
+                self.stop(tenant, bench, &error.to_string()).await
+            }
+        }
+    }
+
+    async fn stop(
+        &self,
+        tenant: TenantId,
+        bench: Bench,
+        reason: &str,
+    ) -> Result<Progress, PortError> {
+        tracing::error!(%tenant, reason, "the judge has stopped: what is stored cannot be judged");
+        self.docket.stop(tenant, bench, reason).await?;
+        Ok(Progress::Done)
     }
 }

@@ -11,12 +11,14 @@ use domain::evidence::intake::{BodyForm, Intake};
 use domain::evidence::record::ChainAuthority;
 use domain::hash::Hash;
 use domain::ids::{SessionId, TenantId};
+use domain::policy::document::Severity;
 use domain::policy::lifecycle::{Draft, PolicyAction, PolicyCommand, PolicyEvent, PolicyVersions};
 use domain::scope::Scope;
 use domain::session::{
     Append, IngestMode, SealFacts, Session, SessionCommand, SessionEvent, Start,
 };
 use domain::tenant::{KeyGrant, Tenant, TenantCommand, TenantEvent};
+use domain::violation::{Detected, Request, Violation, ViolationCommand, ViolationEvent};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -263,6 +265,62 @@ fn every_event_of_a_policy_is_read_and_written_as_its_file_says() {
     }
 }
 
+/// A violation through its whole life.
+fn violation_events() -> Vec<ViolationEvent> {
+    let at = DateTime::UNIX_EPOCH;
+    let detected = ViolationEvent::Detected(Box::new(Detected {
+        violation_id: Uuid::from_u128(1),
+        dedup_key: Hash([7; 32]),
+        session_id: SessionId(Uuid::from_u128(2)),
+        event_id: Uuid::from_u128(3),
+        sequence_number: 4,
+        event_hash: Hash([8; 32]),
+        actor_id: Some("ada".to_owned()),
+        agent_id: "agent".to_owned(),
+        policy: "tool-access".to_owned(),
+        policy_version: "1.0.0".to_owned(),
+        policy_hash: "sha256:00".to_owned(),
+        control: "allowed-tools".to_owned(),
+        rule: Some("on-the-list".to_owned()),
+        severity: Severity::Critical,
+        reason: "not in the list".to_owned(),
+        explanation: json!({ "rule": "on-the-list", "result": false }),
+        risk_score: None,
+        detected_at: at,
+        due_at: Some(at),
+        auto_escalate_to: Some("owner".to_owned()),
+    }));
+    let requests = [
+        Request::Acknowledge { comment: Some("on it".to_owned()) },
+        Request::Comment { comment: "seen".to_owned() },
+        Request::Escalate { to: "lead".to_owned(), reason: "big".to_owned() },
+        Request::Resolve { resolution: "fixed".to_owned() },
+        Request::Reopen { reason: "not fixed".to_owned() },
+    ];
+    let mut violation = Violation::default();
+    violation.apply(detected.clone());
+    let mut events = vec![detected];
+    for what in requests {
+        let command = ViolationCommand { what, by: "key:abcdefgh".to_owned(), expected: None, at };
+        let event = violation.decide(command).unwrap().unwrap();
+        violation.apply(event.clone());
+        events.push(event);
+    }
+    events
+}
+
+#[test]
+fn every_event_of_a_violation_is_read_and_written_as_its_file_says() {
+    let events = violation_events();
+    let kinds: BTreeSet<_> = events.iter().map(DomainEvent::event_type).collect();
+    assert_eq!(kinds.len(), 6);
+    for event in events {
+        let file = file_of(&event);
+        assert_eq!(round_trip::<ViolationEvent>(&file).event_type(), event.event_type());
+        assert_same_members(&file, &serde_json::to_value(&event).unwrap());
+    }
+}
+
 #[test]
 fn every_file_of_these_aggregates_is_still_read() {
     let mut read = 0;
@@ -272,11 +330,12 @@ fn every_file_of_these_aggregates_is_still_read() {
             Some("session") => drop(round_trip::<SessionEvent>(&file)),
             Some("tenant") => drop(round_trip::<TenantEvent>(&file)),
             Some("policy") => drop(round_trip::<PolicyEvent>(&file)),
+            Some("violation") => drop(round_trip::<ViolationEvent>(&file)),
             other => panic!("{file}: no aggregate is called {other:?}"),
         }
         read += 1;
     }
-    assert!(read >= 14, "{read} files");
+    assert!(read >= 20, "{read} files");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
+use super::Unjudged;
 use super::law::PolicyBook;
 
 /// Events of the log in one piece.
@@ -151,7 +152,7 @@ pub(super) async fn entries(
     tenant: TenantId,
     piece: Piece,
     book: &PolicyBook,
-) -> Result<Vec<Entry>, PortError> {
+) -> Result<Vec<Entry>, Unjudged> {
     let failed = |e| PortError::new("reading what is to be judged", e);
     let sessions = sessions(connection, tenant, &piece).await.map_err(failed)?;
     let mut records =
@@ -161,7 +162,7 @@ pub(super) async fn entries(
         match what {
             What::Records { session, first, last } => {
                 let session = sessions.get(&session).cloned().ok_or_else(|| {
-                    PortError::new("judging", format!("the session {session} was never started"))
+                    Unjudged::Stored(format!("the session {session} was never started"))
                 })?;
                 // The query has kept the order of the ranges.
                 let count = (last - first + 1) as usize;
@@ -169,8 +170,8 @@ pub(super) async fn entries(
                 let whole = records.len() == count
                     && records.first().is_some_and(|r| r.sequence_number == first as u64);
                 if !whole {
-                    let cause = format!("records of event {position} of the log are missing");
-                    return Err(PortError::new("judging", cause));
+                    let reason = format!("records of event {position} of the log are missing");
+                    return Err(Unjudged::Stored(reason));
                 }
                 let position = position as u64;
                 entries.push(Entry::Records(Records {

@@ -32,6 +32,8 @@ pub const TABLES: [&str; 5] =
 
 /// First key of the advisory lock that shares tenants among judges; the second is the tenant's.
 const TENANT_LOCK: i32 = 0x6578_6803;
+/// A reason is for people.
+const REASON_CHARS_MAX: usize = 300;
 /// Tenants of one round.
 const TENANTS_MAX: i64 = 1_000;
 
@@ -78,8 +80,8 @@ impl PgDocket {
             Bench::Built(generation) if building == Some(generation) => generation,
             Bench::Built(_) => return Ok(Err(Progress::Superseded)),
         };
-        let after: Option<i64> = sqlx::query_scalar(
-            "select position from projection_progress
+        let stands: Option<(i64, bool)> = sqlx::query_as(
+            "select position, stopped_at is not null from projection_progress
              where tenant_id = $1 and projection = $2 and generation = $3",
         )
         .bind(tenant.0)
@@ -87,7 +89,10 @@ impl PgDocket {
         .bind(generation)
         .fetch_optional(&mut *transaction)
         .await?;
-        Ok(Ok(Standing { transaction, generation, after: after.unwrap_or(0) }))
+        match stands.unwrap_or((0, false)) {
+            (_, true) => Ok(Err(Progress::Done)),
+            (after, false) => Ok(Ok(Standing { transaction, generation, after })),
+        }
     }
 }
 
@@ -118,7 +123,7 @@ impl Docket for PgDocket {
              left join projection_progress g on g.tenant_id = h.tenant_id
                  and g.projection = p.name and g.generation = p.generation
              where ($2::uuid[] is null or h.tenant_id = any($2))
-               and coalesce(g.position, 0) < h.position
+               and g.stopped_at is null and coalesce(g.position, 0) < h.position
              limit $3",
         )
         .bind(NAME)
@@ -140,7 +145,11 @@ impl Docket for PgDocket {
         let piece = evidence::piece(transaction, tenant, *after).await.map_err(failed)?;
         let Some(reached) = piece.reached() else { return Ok(Opened::Nothing(Progress::Done)) };
         let active = self.book.in_force_at(transaction, tenant, *after).await?;
-        let entries = evidence::entries(transaction, tenant, piece, &self.book).await?;
+        let entries = match evidence::entries(transaction, tenant, piece, &self.book).await {
+            Ok(entries) => entries,
+            Err(Unjudged::Stored(reason)) => return Ok(Opened::Unjudgeable(reason)),
+            Err(Unjudged::Port(error)) => return Err(error),
+        };
         let policies = active.iter().chain(entries.iter().filter_map(|entry| match entry {
             Entry::Activated(policy) => Some(policy),
             Entry::Retired { .. } | Entry::Records(_) => None,
@@ -155,6 +164,51 @@ impl Docket for PgDocket {
         let hints = self.hints.clone();
         let hearing = PgHearing { tenant, standing, reached, matter: Some(matter), hints };
         Ok(Opened::Hearing(Box::new(hearing)))
+    }
+
+    async fn stop(&self, tenant: TenantId, bench: Bench, reason: &str) -> Result<(), PortError> {
+        let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
+        let built = match bench {
+            Bench::Served => None,
+            Bench::Built(generation) => Some(generation),
+        };
+        sqlx::query(
+            "insert into projection_progress as g
+                 (tenant_id, projection, generation, position, stopped_at, stopped_reason)
+             select $1, name, coalesce($3, generation), 0, 1, $4 from projections where name = $2
+             on conflict (tenant_id, projection, generation)
+             do update set stopped_at = g.position + 1, stopped_reason = excluded.stopped_reason",
+        )
+        .bind(tenant.0)
+        .bind(NAME)
+        .bind(built)
+        .bind(reason)
+        .execute(&self.pool)
+        .await
+        .map(|_| ())
+        .map_err(|e| PortError::new("stopping the judge", e))
+    }
+}
+
+/// Why a piece was not read.
+enum Unjudged {
+    /// What is stored is not what was stored, or is nothing that this version can read.
+    Stored(String),
+    Port(PortError),
+}
+
+impl From<PortError> for Unjudged {
+    fn from(error: PortError) -> Self {
+        Self::Port(error)
+    }
+}
+
+impl From<Unjudged> for PortError {
+    fn from(unjudged: Unjudged) -> Self {
+        match unjudged {
+            Unjudged::Stored(reason) => Self::new("reading what is stored", reason),
+            Unjudged::Port(error) => error,
+        }
     }
 }
 

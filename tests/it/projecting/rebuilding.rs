@@ -8,8 +8,42 @@ use tests::{TestApp, events};
 
 use super::{names, rows};
 
+/// A policy with a threshold, and violations in every state.
+async fn some_violations(app: &TestApp) {
+    let mut policy = tests::tool_policy("1.0.0");
+    let threshold = json!({ "type": "percent", "value": 10, "window_seconds": 600 });
+    let mut counted = policy["controls"][0].clone();
+    (counted["id"], counted["threshold"]) = (json!("counted"), threshold);
+    policy["controls"].as_array_mut().unwrap().push(counted);
+    app.activate_policy(&policy).await;
+    let session = app.start_session().await;
+    let mut calls: Vec<_> = (0..4).map(|n| events::call_of(session, n, "wire")).collect();
+    calls[1]["actor_id"] = json!("ada");
+    calls[2]["payload"]["args"] = json!({ "to": "ada@example.org" });
+    let _ = app.append(session, &calls).await.expect(201);
+    let result = json!({
+        "tool_name": "wire", "result": 1, "status": "success", "duration_ms": 3.5,
+    });
+    app.settle().await;
+    let _ =
+        app.append(session, &[events::event(session, 4, "TOOL_RESULT", result)]).await.expect(201);
+    let found = app.violations("").await;
+    assert_eq!(found.len(), 6, "four calls, and a crossing for ada and for nobody: {found:?}");
+    for (violation, commands) in found.iter().zip([3, 2, 1]) {
+        let bodies = [
+            ("acknowledge", json!({})),
+            ("resolve", json!({ "resolution": "done" })),
+            ("reopen", json!({ "reason": "not done" })),
+        ];
+        for (command, body) in &bodies[..commands] {
+            let _ = app.act(violation, command, body).await.expect(200);
+        }
+    }
+}
+
 /// Sessions of several agents, tools and states, of two tenants.
 async fn some_work(app: &TestApp) {
+    some_violations(app).await;
     for agent in ["ada", "bob", "eve"] {
         let session = app.start_session_with(json!({ "agent_id": agent, "tags": ["t"] })).await;
         let _ = app.append(session, &events::whole_session(session)).await.expect(201);

@@ -92,8 +92,9 @@ async fn a_session_shows_all_that_the_contract_names() {
     assert_eq!((&fresh["event_count"], &fresh["final_hash"]), (&json!(0), &Value::Null));
     assert_eq!((&fresh["last_event_at"], &fresh["sealed_at"]), (&Value::Null, &Value::Null));
     assert_eq!((&fresh["tags"], &fresh["metadata"]), (&json!([]), &json!({})));
-    // Nothing has looked for personal data, and that is what it says.
-    assert_eq!(fresh["pii"]["detectors_run"], json!([]));
+    assert_eq!(fresh["pii"]["detectors_not_run"], json!([]));
+    assert_eq!((&fresh["pii"]["flagged"], &fresh["pii"]["found"]), (&json!(false), &json!({})));
+    assert_eq!(fresh["violations"]["judged"], true);
 
     let appended = app.append(session, &events::whole_session(session)).await.expect(201).body;
     let fed = app.session(session).await;
