@@ -256,7 +256,10 @@ impl Pass {
             control: &control.id,
             rule: None,
             severity: control.severity,
-            occurrence: Occurrence::Window(start),
+            occurrence: match by_actor {
+                true => Occurrence::WindowOf(start, actor.to_owned()),
+                false => Occurrence::Window(start),
+            },
             reason: format!(
                 "{} ({failures} failures within {} seconds)",
                 control.description.as_deref().unwrap_or(&control.id).trim_end_matches('.'),

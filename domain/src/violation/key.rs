@@ -10,11 +10,14 @@ use crate::hash::Hash;
 use crate::ids::{SessionId, TenantId};
 
 /// When a control was broken: by one event, or within a window that began then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Occurrence {
     Event(Uuid),
     /// `received_at` of the first failure that counted.
     Window(DateTime<Utc>),
+    /// The same of one actor. Events of one request share their `received_at`: without the actor
+    /// two people's windows would be one, and one of two breaches lost.
+    WindowOf(DateTime<Utc>, String),
 }
 
 /// SHA-256 of JCS([tenant, policy, control, rule or null, session, event or window start]). No time
@@ -32,8 +35,9 @@ impl DedupKey {
         occurrence: Occurrence,
     ) -> Result<Self, CanonicalError> {
         let occurrence = match occurrence {
-            Occurrence::Event(event) => event.to_string(),
-            Occurrence::Window(start) => format_micros(start),
+            Occurrence::Event(event) => json!(event),
+            Occurrence::Window(start) => json!(format_micros(start)),
+            Occurrence::WindowOf(start, actor) => json!([format_micros(start), actor]),
         };
         let parts = json!([tenant, policy, control, rule, session, occurrence]);
         Ok(Self(Hash::of(&canonical::of_serde(&parts)?)))
@@ -64,12 +68,14 @@ mod tests {
 
     #[test]
     fn another_rule_another_event_and_another_window_are_other_violations() {
-        let event = Occurrence::Event(Uuid::from_u128(3));
+        let event = || Occurrence::Event(Uuid::from_u128(3));
         let keys = [
-            key(None, event),
-            key(Some("a"), event),
+            key(None, event()),
+            key(Some("a"), event()),
             key(None, Occurrence::Event(Uuid::from_u128(4))),
             key(None, Occurrence::Window(DateTime::UNIX_EPOCH)),
+            key(None, Occurrence::WindowOf(DateTime::UNIX_EPOCH, "ada".to_owned())),
+            key(None, Occurrence::WindowOf(DateTime::UNIX_EPOCH, "bob".to_owned())),
         ];
         let distinct: std::collections::HashSet<_> = keys.iter().map(|key| key.0.0).collect();
         assert_eq!(distinct.len(), keys.len());
