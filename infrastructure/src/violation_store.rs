@@ -116,7 +116,8 @@ impl ViolationStore {
         .fetch_one(&self.pool)
         .await
         .map_err(|error| {
-            let taken = error.as_database_error().is_some_and(|e| e.is_unique_violation());
+            let database_error = error.as_database_error();
+            let taken = database_error.is_some_and(sqlx::error::DatabaseError::is_unique_violation);
             if taken { StoreError::AggregateConflict } else { database(error) }
         })
     }

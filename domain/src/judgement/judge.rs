@@ -256,9 +256,10 @@ impl Pass {
             control: &control.id,
             rule: None,
             severity: control.severity,
-            occurrence: match by_actor {
-                true => Occurrence::WindowOf(start, actor.to_owned()),
-                false => Occurrence::Window(start),
+            occurrence: if by_actor {
+                Occurrence::WindowOf(start, actor.to_owned())
+            } else {
+                Occurrence::Window(start)
             },
             reason: format!(
                 "{} ({failures} failures within {} seconds)",

@@ -21,6 +21,8 @@ use crate::hash::Hash;
 
 /// Control ids that the engine gives to what it finds itself; no document may take them.
 pub const RESERVED_CONTROLS: [&str; 3] = ["pii", "max_events_per_session", "require_tool_results"];
+/// Names of policies that are addresses of something else.
+pub const RESERVED_NAMES: [&str; 4] = ["schema", "validate", "documents", "backtests"];
 
 /// A document that was found in order, with the hash that every violation and seal names.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,6 +140,10 @@ fn meaning(document: &Document) -> Vec<Fault> {
         if decision.reject < decision.quarantine {
             faults.push(Fault::new("/decision/reject", "reject is at least quarantine"));
         }
+    }
+    if RESERVED_NAMES.contains(&document.name.as_str()) {
+        let message = format!("{} is an address under /v1/policies", document.name);
+        faults.push(Fault::new("/name", message));
     }
     let mut ids = HashSet::new();
     for (at, control) in document.controls.iter().enumerate() {

@@ -174,9 +174,7 @@ impl Violation {
         let session_id = found.session_id;
         let action = match (what, found.status) {
             (Request::Acknowledge { comment }, Status::Open) => Action::Acknowledged { comment },
-            (Request::Acknowledge { .. }, Status::Acknowledged) => return Ok(None),
             (Request::Comment { comment }, _) => Action::Commented { comment },
-            (Request::Escalate { .. }, Status::Resolved) => return Err(forbidden),
             (Request::Escalate { to, reason }, Status::Open | Status::Acknowledged) => {
                 let again = (to, reason);
                 if found.escalated.as_ref() == Some(&again) {
@@ -185,7 +183,6 @@ impl Violation {
                 let level = found.escalation_level + 1;
                 Action::Escalated { to: again.0, reason: again.1, level, automatic: false }
             }
-            (Request::AutoEscalate { .. }, Status::Resolved) => return Ok(None),
             (Request::AutoEscalate { to }, Status::Open | Status::Acknowledged) => {
                 let overdue = found.due_at.is_some_and(|due| due < at);
                 if found.auto_escalated || !overdue {
@@ -198,10 +195,14 @@ impl Violation {
             (Request::Resolve { resolution }, Status::Acknowledged) => {
                 Action::Resolved { resolution }
             }
-            (Request::Resolve { .. }, Status::Resolved) => return Ok(None),
             (Request::Reopen { reason }, Status::Resolved) => Action::Reopened { reason },
             (Request::Reopen { .. }, Status::Open) if found.reopened => return Ok(None),
-            (Request::Acknowledge { .. }, Status::Resolved)
+            // So already, or nothing to be done any more.
+            (Request::Acknowledge { .. }, Status::Acknowledged)
+            | (Request::Resolve { .. } | Request::AutoEscalate { .. }, Status::Resolved) => {
+                return Ok(None);
+            }
+            (Request::Acknowledge { .. } | Request::Escalate { .. }, Status::Resolved)
             | (Request::Resolve { .. }, Status::Open)
             | (Request::Reopen { .. }, Status::Open | Status::Acknowledged) => {
                 return Err(forbidden);

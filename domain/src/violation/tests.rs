@@ -73,7 +73,9 @@ fn act(
         ViolationEvent::Detected(_) => None,
         ViolationEvent::Done { action, .. } => Some(action.name()),
     });
-    event.into_iter().for_each(|event| violation.apply(event));
+    if let Some(event) = event {
+        violation.apply(event);
+    }
     Ok(name)
 }
 

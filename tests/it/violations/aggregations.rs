@@ -25,7 +25,9 @@ async fn a_busy_week() -> TestApp {
             let mut calls: Vec<Value> =
                 (0..3).map(|n| events::call_of(session, n, "mail")).collect();
             if !actor.is_empty() {
-                calls.iter_mut().for_each(|call| call["actor_id"] = json!(actor));
+                for call in &mut calls {
+                    call["actor_id"] = json!(actor);
+                }
             }
             let mut mail = events::call_of(session, 3, "mail");
             mail["payload"]["args"] = json!({ "to": "grace@example.org" });

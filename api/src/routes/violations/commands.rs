@@ -110,7 +110,7 @@ struct Named {
 enum Answers {
     /// The violation; as it was when it was so already.
     #[response(status = 200)]
-    Done(#[to_schema] ViolationView),
+    Done(#[to_schema] Box<ViolationView>),
     /// `VIOLATION_NOT_FOUND`
     #[response(status = 404)]
     NotFound,
