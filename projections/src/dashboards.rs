@@ -4,6 +4,7 @@
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use domain::ids::TenantId;
 use serde::Serialize;
+use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection};
 use utoipa::ToSchema;
 
@@ -254,38 +255,19 @@ impl TenantReads {
         span: Span,
         bucket: Bucket,
     ) -> sqlx::Result<Answer<SlaCount>> {
-        let mut snapshot = self.snapshot(tenant).await?;
-        let rows = sqlx::query_as(
-            "select date_trunc($4, c.hour, 'UTC') as bucket, sum(detected)::int8 as detected,
-                    sum(open)::int8 as open, sum(acknowledged)::int8 as acknowledged,
-                    sum(resolved)::int8 as resolved,
-                    sum(resolved_in_time)::int8 as resolved_in_time,
-                    sum(resolved_late)::int8 as resolved_late,
-                    sum(ever_acknowledged)::int8 as ever_acknowledged,
-                    sum(acknowledge_micros)::int8 as acknowledge_micros,
-                    sum(resolve_micros)::int8 as resolve_micros
-             from violation_hours c
-             join projections p on p.name = 'violations' and p.generation = c.generation
-             where c.tenant_id = $1 and c.hour >= $2 and c.hour < $3 group by 1 order by 1",
-        )
-        .bind(tenant.0)
-        .bind(span.since)
-        .bind(span.until)
-        .bind(bucket.as_str())
-        .fetch_all(&mut *snapshot)
-        .await?;
-        let position = stands_at(&mut snapshot, tenant, NAME).await?;
-        snapshot.commit().await?;
-        Ok(Answer { rows, position })
+        self.grouped(tenant, span, bucket, SLA).await
     }
 
-    async fn grouped(
+    async fn grouped<T>(
         &self,
         tenant: TenantId,
         span: Span,
         bucket: Bucket,
         query: &str,
-    ) -> sqlx::Result<Answer<GroupCount>> {
+    ) -> sqlx::Result<Answer<T>>
+    where
+        T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
         let mut snapshot = self.snapshot(tenant).await?;
         let rows = sqlx::query_as(query)
             .bind(tenant.0)
@@ -299,6 +281,18 @@ impl TenantReads {
         Ok(Answer { rows, position })
     }
 }
+
+const SLA: &str = "
+    select date_trunc($4, c.hour, 'UTC') as bucket, sum(detected)::int8 as detected,
+           sum(open)::int8 as open, sum(acknowledged)::int8 as acknowledged,
+           sum(resolved)::int8 as resolved, sum(resolved_in_time)::int8 as resolved_in_time,
+           sum(resolved_late)::int8 as resolved_late,
+           sum(ever_acknowledged)::int8 as ever_acknowledged,
+           sum(acknowledge_micros)::int8 as acknowledge_micros,
+           sum(resolve_micros)::int8 as resolve_micros
+    from violation_hours c
+    join projections p on p.name = 'violations' and p.generation = c.generation
+    where c.tenant_id = $1 and c.hour >= $2 and c.hour < $3 group by 1 order by 1";
 
 const BY_POLICY: &str = "
     select date_trunc($4, c.hour, 'UTC') as bucket, c.policy as name,
