@@ -5,6 +5,7 @@
 
 mod order;
 mod sessions;
+mod violations;
 
 use domain::ids::TenantId;
 use serde::Serialize;
@@ -17,7 +18,7 @@ pub const FAULTS_MAX: usize = 100;
 
 /// Each check of a log: what it looks at, and the select of its faults. `$1` is the tenant; the
 /// columns are kind, position, aggregate, expected and found.
-pub const CHECKS: [(&str, &str); 7] = [
+pub const CHECKS: [(&str, &str); 8] = [
     ("the head", order::HEAD),
     ("positions", order::POSITIONS),
     ("sequences of aggregates", order::SEQUENCES),
@@ -25,6 +26,7 @@ pub const CHECKS: [(&str, &str); 7] = [
     ("heads of sessions", sessions::HEADS),
     ("records", sessions::RECORDS),
     ("seals", sessions::SEALS),
+    ("violations", violations::VIOLATIONS),
 ];
 
 /// Begins one snapshot, in which nothing can be written.

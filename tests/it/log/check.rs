@@ -15,7 +15,7 @@ use crate::production::login_to;
 /// Writers of each tenant.
 const WRITERS: usize = 2;
 /// Checks that are made while they write.
-const CHECKS: usize = 8;
+const CHECKS: usize = 9;
 
 /// Makes sessions in a key's tenant until it is told to stop: every other one is sealed, the rest
 /// are left in the middle.

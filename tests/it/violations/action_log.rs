@@ -48,3 +48,33 @@ async fn the_log_is_read_in_pages_in_its_order() {
     }
     assert_eq!(numbers, (1..=12).collect::<Vec<_>>());
 }
+
+/// Whoever gets past the guards is found.
+#[tokio::test]
+async fn a_line_or_a_key_that_is_gone_all_the_same_is_named_by_the_check_of_the_log() {
+    let (app, violation) = with_violation().await;
+    let _ = app.act(&violation, "comment", &json!({ "comment": "first" })).await.expect(200);
+    let owner = app.database.as_ref().unwrap().as_owner().await;
+    let check = || {
+        let checked = app.cli(&["log", "check", "--format", "json"]);
+        String::from_utf8(checked.stdout).unwrap()
+    };
+    assert!(!check().contains("violation_"), "it is whole");
+    for (damage, kind) in [
+        ("delete from violation_actions where number = 2", "violation_actions"),
+        ("delete from violation_keys", "violation_key_missing"),
+        (
+            "insert into violation_keys select tenant_id, sha256('x'), gen_random_uuid() from tenants",
+            "violation_unlogged",
+        ),
+    ] {
+        let table = if damage.contains("actions") { "violation_actions" } else { "violation_keys" };
+        let statement = format!(
+            "alter table {table} disable trigger user; {damage};
+             alter table {table} enable trigger user"
+        );
+        owner.execute(statement.as_str()).await.unwrap();
+        let told = check();
+        assert!(told.contains(&format!("\"{kind}\"")), "{kind}: {told}");
+    }
+}
