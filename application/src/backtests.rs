@@ -22,6 +22,8 @@ use crate::ports::{Clock, Ids, PortError};
 
 /// Backtests that one server runs at a time: each keeps a core busy.
 pub const RUNNING_MAX: usize = 2;
+/// Records that are tried at a time, as long as that is more than one append.
+const BITE_RECORDS: usize = 1_000;
 /// A running backtest says so often that it lives, and asks whether it is to end.
 const MARK: Duration = Duration::from_millis(500);
 /// After so long without a word it has died.
@@ -304,27 +306,51 @@ impl Backtests {
         let mut trial = Trial::new(tenant, span, candidate, active);
         let mut next = self.store.piece(tenant, 0, until).await?;
         while let Some(piece) = next {
-            // One piece is read while the one before it is tried, on a thread that may be kept busy.
-            let tried = tokio::task::spawn_blocking(move || {
-                let outcome = trial.take(piece.records);
-                (trial, outcome)
-            });
+            // The next piece is read while this one is tried.
             let read = self.store.piece(tenant, piece.reached, until);
-            let (tried, read) = tokio::join!(tried, read);
-            let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
-                PortError::new("trying a policy on history", e)
+            let tried = async {
+                for bite in bites(piece.records) {
+                    trial = bitten(trial, bite).await?;
+                    *done = trial.seen();
+                    if let Some(ending) = heart.beats(*done, extent.events).await? {
+                        return Ok((trial, Some(ending)));
+                    }
+                }
+                Ok::<_, PortError>((trial, None))
             };
-            let (back, outcome) = tried.map_err(|e| failed(e.into()))?;
-            outcome.map_err(|e| failed(e.into()))?;
-            trial = back;
-            next = read?;
-            *done = trial.seen();
-            if let Some(ending) = heart.beats(*done, extent.events).await? {
+            let (tried, read) = tokio::join!(tried, read);
+            let (back, ending) = tried?;
+            if let Some(ending) = ending {
                 return Ok(ending);
             }
+            (trial, next) = (back, read?);
         }
         Ok(Ending::Completed(Box::new(trial.finish(1, until))))
     }
+}
+
+/// Parts of a piece: between two of them a backtest says that it lives.
+fn bites(mut records: Vec<Records>) -> impl Iterator<Item = Vec<Records>> {
+    std::iter::from_fn(move || {
+        let mut count = 0;
+        let fits = records.iter().take_while(|appended| {
+            let fits = count < BITE_RECORDS;
+            count += appended.records.len();
+            fits
+        });
+        let rest = records.split_off(fits.count());
+        let bite = std::mem::replace(&mut records, rest);
+        (!bite.is_empty()).then_some(bite)
+    })
+}
+
+/// Tries a part on a thread that may be kept busy.
+async fn bitten(mut trial: Trial, bite: Vec<Records>) -> Result<Trial, PortError> {
+    let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
+        PortError::new("trying a policy on history", e)
+    };
+    let tried = tokio::task::spawn_blocking(move || trial.take(bite).map(|()| trial));
+    tried.await.map_err(|e| failed(e.into()))?.map_err(|e| failed(e.into()))
 }
 
 /// What a running backtest says, and what it hears.

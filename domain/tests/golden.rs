@@ -11,6 +11,7 @@ use domain::evidence::intake::{BodyForm, Intake};
 use domain::evidence::record::ChainAuthority;
 use domain::hash::Hash;
 use domain::ids::{SessionId, TenantId};
+use domain::policy::lifecycle::{Draft, PolicyAction, PolicyCommand, PolicyEvent, PolicyVersions};
 use domain::scope::Scope;
 use domain::session::{
     Append, IngestMode, SealFacts, Session, SessionCommand, SessionEvent, Start,
@@ -142,6 +143,43 @@ fn tenant_events() -> Vec<TenantEvent> {
     happened
 }
 
+fn policy_events() -> Vec<PolicyEvent> {
+    let draft = |content: &str| Draft {
+        name: "tool-access".to_owned(),
+        version: "1.2.0".to_owned(),
+        content_hash: format!("sha256:{content}"),
+        has_controls: true,
+        document: json!({ "name": "tool-access", "version": "1.2.0" }),
+    };
+    let version = || "1.2.0".to_owned();
+    let reason = || "as agreed".to_owned();
+    let activate =
+        PolicyAction::Activate { version: version(), supersede: false, allow_self_approval: false };
+    let steps = [
+        ("key:writer00", PolicyAction::Draft(draft("a"))),
+        ("key:writer00", PolicyAction::Revise(draft("b"))),
+        ("key:writer00", PolicyAction::Submit { version: version(), backtest_id: None }),
+        ("key:approver", PolicyAction::Reject { version: version(), reason: reason() }),
+        (
+            "key:writer00",
+            PolicyAction::Submit { version: version(), backtest_id: Some(Uuid::from_u128(5)) },
+        ),
+        ("key:approver", activate),
+        ("key:approver", PolicyAction::Retire { version: version(), reason: reason() }),
+    ];
+    let mut policy = PolicyVersions::default();
+    let mut happened = Vec::new();
+    for (by, what) in steps {
+        let by = by.to_owned();
+        let command = PolicyCommand { what, by, expected: None, at: DateTime::UNIX_EPOCH };
+        for event in policy.decide("tool-access", command).unwrap() {
+            policy.apply(event.clone());
+            happened.push(event);
+        }
+    }
+    happened
+}
+
 /// A new kind does not compile until it has a number here, and then wants an example and a file.
 fn kind_of_session_event(event: &SessionEvent) -> usize {
     match event {
@@ -158,6 +196,17 @@ fn kind_of_tenant_event(event: &TenantEvent) -> usize {
         TenantEvent::Resumed { .. } => 2,
         TenantEvent::KeyAdded { .. } => 3,
         TenantEvent::KeyRevoked { .. } => 4,
+    }
+}
+
+fn kind_of_policy_event(event: &PolicyEvent) -> usize {
+    match event {
+        PolicyEvent::Drafted(_) => 0,
+        PolicyEvent::Revised(_) => 1,
+        PolicyEvent::Submitted { .. } => 2,
+        PolicyEvent::Rejected { .. } => 3,
+        PolicyEvent::Activated { .. } => 4,
+        PolicyEvent::Retired { .. } => 5,
     }
 }
 
@@ -199,6 +248,22 @@ fn every_event_of_a_tenant_is_read_and_written_as_its_file_says() {
 }
 
 #[test]
+fn every_event_of_a_policy_is_read_and_written_as_its_file_says() {
+    let events = policy_events();
+    let kinds: BTreeSet<_> = events.iter().map(kind_of_policy_event).collect();
+    assert_eq!(kinds, (0..6).collect());
+    for event in events {
+        let file = file_of(&event);
+        assert_eq!(
+            kind_of_policy_event(&round_trip(&file)),
+            kind_of_policy_event(&event),
+            "{file}"
+        );
+        assert_same_members(&file, &serde_json::to_value(&event).unwrap());
+    }
+}
+
+#[test]
 fn every_file_of_these_aggregates_is_still_read() {
     let mut read = 0;
     for entry in fs::read_dir(folder()).unwrap() {
@@ -206,11 +271,12 @@ fn every_file_of_these_aggregates_is_still_read() {
         match file.split('.').next() {
             Some("session") => drop(round_trip::<SessionEvent>(&file)),
             Some("tenant") => drop(round_trip::<TenantEvent>(&file)),
+            Some("policy") => drop(round_trip::<PolicyEvent>(&file)),
             other => panic!("{file}: no aggregate is called {other:?}"),
         }
         read += 1;
     }
-    assert!(read >= 8, "{read} files");
+    assert!(read >= 14, "{read} files");
 }
 
 #[test]

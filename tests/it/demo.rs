@@ -24,6 +24,16 @@ fn the_demo_names_all_ten_tamperings_and_leaves_evidence_that_says_the_same() {
     assert!(played.status.success(), "{screen}\n{errors}");
     assert!(!screen.contains('\u{1b}'), "colours belong on a terminal");
     assert!(screen.contains("All ten are named"), "{screen}");
+    for line in [
+        "its author may not approve it: refused",
+        "tool-allow-list 1.0.0 is ACTIVE",
+        "critical reviewed-tools    Only reviewed tools (payload.tool_name: not_in_list)",
+        "2  acknowledged  by key:",
+        "3  resolved      by key:",
+        "the export holds 27 events, 3 violations with 5 actions, 5 uses of tools",
+    ] {
+        assert!(screen.contains(line), "{line}: {screen}");
+    }
     let widest = screen.lines().map(|line| line.chars().count()).max();
     assert!(widest <= Some(120), "{widest:?}");
     let tamperings = table(&screen);

@@ -15,6 +15,7 @@ mod keys;
 mod log;
 mod logging;
 mod operations;
+mod policies;
 mod private_postgres;
 mod processes;
 mod production;

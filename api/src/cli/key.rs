@@ -7,8 +7,8 @@ use domain::ids::TenantId;
 use domain::scope::Scope;
 use ipnet::IpNet;
 
-use super::tenant::by_command_line;
-use super::{Fault, Outcome, with_tools};
+use super::tenant::{self, by_command_line};
+use super::{Outcome, with_tools};
 use crate::config::StoreArgs;
 use crate::store::TenantTools;
 
@@ -75,10 +75,7 @@ pub(super) fn run(args: KeyArgs) -> Outcome {
 }
 
 async fn add(tools: TenantTools, args: AddArgs) -> Outcome {
-    let tenant = match TenantId::parse(&args.tenant) {
-        Some(id) => id,
-        None => named(&tools, &args.tenant).await?,
-    };
+    let tenant = tenant::find(&tools, Some(&args.tenant)).await?;
     let now: DateTime<Utc> = tools.tenants.clock.now();
     let mut scopes = args.scopes;
     scopes.sort_unstable();
@@ -93,20 +90,6 @@ async fn add(tools: TenantTools, args: AddArgs) -> Outcome {
     let made = tools.tenants.add_key(order, &by_command_line()).await?;
     println!("{}", made.key);
     Ok(())
-}
-
-async fn named(tools: &TenantTools, name: &str) -> Result<TenantId, Fault> {
-    match tools.keys.tenants_named(name).await?.as_slice() {
-        [] => {
-            Err(format!("there is no tenant {name}; make it with: exhibit tenant add {name}")
-                .into())
-        }
-        [row] => Ok(TenantId(row.tenant_id)),
-        _ => {
-            Err(format!("several tenants are named {name}; give the id: exhibit tenant list")
-                .into())
-        }
-    }
 }
 
 async fn list(tools: TenantTools) -> Outcome {

@@ -5,6 +5,7 @@ mod demo;
 mod key;
 mod keys;
 mod log;
+mod policy;
 mod projections;
 pub mod report;
 mod serve;
@@ -56,6 +57,8 @@ enum Verb {
     Projections(projections::ProjectionsArgs),
     /// Check that what a database holds is whole, beside a running server
     Log(log::LogArgs),
+    /// Check, write, review, activate, compare and try out policies
+    Policy(policy::PolicyArgs),
     /// Print the OpenAPI document
     Openapi,
     /// Play a recorded agent session against a server, verify it, then tamper with it in ten ways
@@ -103,6 +106,7 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
         Verb::Keys(args) => keys::run(args),
         Verb::Projections(args) => projections::run(args),
         Verb::Log(args) => return log::run(&args),
+        Verb::Policy(args) => return policy::run(args),
         Verb::Openapi => openapi(),
         Verb::Demo(args) => demo::run(&args),
         Verb::Bench(args) => bench::run(&args),

@@ -2,8 +2,9 @@
 
 use application::Metadata;
 use clap::{Args, Subcommand};
+use domain::ids::TenantId;
 
-use super::{Outcome, with_tools};
+use super::{Fault, Outcome, with_tools};
 use crate::config::StoreArgs;
 use crate::store::TenantTools;
 
@@ -55,5 +56,34 @@ pub(super) fn run(args: TenantArgs) -> Outcome {
                 }
             }
         }),
+    }
+}
+
+/// The tenant of a name or an id; when none is named, the only one.
+pub(super) async fn find(tools: &TenantTools, asked: Option<&str>) -> Result<TenantId, Fault> {
+    let Some(asked) = asked else {
+        return match tools.keys.tenants(None, 2).await?.as_slice() {
+            [] => Err("there is no tenant; make one with: exhibit tenant add NAME".into()),
+            [row] => Ok(TenantId(row.tenant_id)),
+            _ => Err("there are several tenants; say which with --tenant NAME".into()),
+        };
+    };
+    match TenantId::parse(asked) {
+        Some(id) => Ok(id),
+        None => named(tools, asked).await,
+    }
+}
+
+async fn named(tools: &TenantTools, name: &str) -> Result<TenantId, Fault> {
+    match tools.keys.tenants_named(name).await?.as_slice() {
+        [] => {
+            Err(format!("there is no tenant {name}; make it with: exhibit tenant add {name}")
+                .into())
+        }
+        [row] => Ok(TenantId(row.tenant_id)),
+        _ => {
+            Err(format!("several tenants are named {name}; give the id: exhibit tenant list")
+                .into())
+        }
     }
 }

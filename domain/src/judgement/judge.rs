@@ -258,8 +258,8 @@ impl Pass {
             severity: control.severity,
             occurrence: Occurrence::Window(start),
             reason: format!(
-                "{}: {failures} failures within {} seconds",
-                control.description.as_deref().unwrap_or(&control.id),
+                "{} ({failures} failures within {} seconds)",
+                control.description.as_deref().unwrap_or(&control.id).trim_end_matches('.'),
                 threshold.window_seconds
             ),
             explanation: json!({
@@ -408,23 +408,33 @@ fn masked(text: &str) -> Cow<'_, str> {
     personal_data::mask(text)
 }
 
-/// The reason in words: which control, which path, and how its rule came out; never a value.
+/// Rules that a reason names.
+const RULES_NAMED_MAX: usize = 3;
+
+/// The reason in words: which control, which paths, and how their rules came out; never a value.
 fn said(control: &Control, explanation: &Explanation) -> String {
-    let what = control.description.as_deref().unwrap_or(&control.id);
-    match first_false(explanation) {
-        Some((left, reason)) => format!("{what}: {left}: {reason}"),
-        None => format!("{what}: the expression is false"),
+    let what = control.description.as_deref().unwrap_or(&control.id).trim_end_matches('.');
+    let mut rules = Vec::new();
+    false_rules(explanation, &mut rules);
+    rules.truncate(RULES_NAMED_MAX);
+    match rules.as_slice() {
+        [] => format!("{what} (the expression is false)"),
+        rules => format!("{what} ({})", rules.join(", ")),
     }
 }
 
-/// The first rule that is false, unless a `not` around it asked for that.
-fn first_false(explanation: &Explanation) -> Option<(&str, String)> {
+/// Rules that made it false: those that are false where nothing around them asked for that.
+fn false_rules(explanation: &Explanation, out: &mut Vec<String>) {
     match explanation {
         Explanation::Rule(rule) => {
-            let reason = serde_json::to_value(rule.reason?).ok()?;
-            Some((&rule.left, reason.as_str()?.to_owned()))
+            let reason = rule.reason.and_then(|reason| serde_json::to_value(reason).ok());
+            if let Some(reason) = reason.as_ref().and_then(Value::as_str) {
+                out.push(format!("{}: {reason}", rule.left));
+            }
         }
-        Explanation::Expression(expression) if expression.result => None,
-        Explanation::Expression(expression) => expression.items.iter().find_map(first_false),
+        Explanation::Expression(expression) if expression.result => {}
+        Explanation::Expression(expression) => {
+            expression.items.iter().for_each(|item| false_rules(item, out));
+        }
     }
 }

@@ -4,6 +4,7 @@ mod evaluating;
 mod exactly_once;
 mod limits;
 mod personal_data;
+mod ready_policies;
 mod thresholds;
 mod tools;
 mod versions;

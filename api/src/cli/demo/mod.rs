@@ -1,8 +1,11 @@
-//! `exhibit demo`: from a recorded agent session to a verdict, and what tampering does to it.
+//! `exhibit demo`: a policy that two people agree on, a recorded agent session that breaks it, the
+//! verdict, and what tampering does to it.
 
-use std::io::{BufRead, BufReader, Write};
+mod judged;
+mod server;
+
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
 use anstyle::{AnsiColor, Style};
 use application::Ids;
@@ -10,12 +13,10 @@ use clap::Args;
 use domain::evidence::jwk::JwkSet;
 use domain::evidence::verify::{Options, Report, Severity, verify_reader};
 use infrastructure::system::SystemIds;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use super::{Fault, Outcome, report, tamper};
+use self::server::{OwnServer, Server};
+use super::{Outcome, report, tamper};
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
@@ -25,13 +26,16 @@ pub(super) struct DemoArgs {
     /// Key of that server, with all scopes but admin
     #[arg(long, env = "EXHIBIT_KEY", hide_env_values = true)]
     key: Option<String>,
+    /// Key of somebody else, who approves policies; without it the demo's policy stays in review
+    #[arg(long, env = "EXHIBIT_APPROVER_KEY", hide_env_values = true)]
+    approver_key: Option<String>,
     /// Folder for the export, the seal, the keys and the tampered copies
     #[arg(long, env = "EXHIBIT_DEMO_OUT", default_value = "exhibit-demo", value_name = "DIR")]
     out: PathBuf,
 }
 
 /// Recorded by `api/demo/record.py` from a real LangChain run.
-const TRACE: &str = include_str!("../../demo/trace.jsonl");
+const TRACE: &str = include_str!("../../../demo/trace.jsonl");
 
 const HEADING: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -47,15 +51,18 @@ pub(super) fn run(args: &DemoArgs) -> Outcome {
             Some(OwnServer::start()?)
         }
     };
-    let server = match (&own, &args.url, &args.key) {
-        (Some(own), _, _) => Server { url: own.url.clone(), key: own.key.clone() },
-        (None, Some(url), Some(key)) => Server { url: url.clone(), key: key.clone() },
+    let (server, approver) = match (&own, &args.url, &args.key, &args.approver_key) {
+        (Some(own), ..) => (own.author(), Some(own.approver()?)),
+        (None, Some(url), Some(key), approver) => {
+            (Server::new(url, key), approver.as_ref().map(|key| Server::new(url, key)))
+        }
         _ => return Err("--url goes with --key".into()),
     };
-    super::runtime()?.block_on(play(&server, &args.out))
+    super::runtime()?.block_on(play(&server, approver.as_ref(), &args.out))
 }
 
-async fn play(server: &Server, out: &Path) -> Outcome {
+async fn play(server: &Server, approver: Option<&Server>, out: &Path) -> Outcome {
+    let in_force = judged::activate_policy(server, approver).await?;
     let session = SystemIds.uuid().to_string();
     let events = trace(&session)?;
     step("Starting a session for the agent, and sending what it did (recorded from LangChain)");
@@ -77,6 +84,9 @@ async fn play(server: &Server, out: &Path) -> Outcome {
     ));
     for event in &events {
         note(&one_line(event));
+    }
+    if in_force {
+        judged::work_on_violations(server, &session).await?;
     }
     step("Sealing: the server signs the chain, and nothing can follow");
     let sealed = server.post(&format!("/v1/sessions/{session}/seal"), &json!({})).await?;
@@ -102,6 +112,8 @@ async fn play(server: &Server, out: &Path) -> Outcome {
         std::fs::write(out.join(name), text)?;
     }
     note("export.json  session.jsonl  seal.dsse.json  jwks.json");
+
+    judged::show_export(&serde_json::from_str(&export)?);
 
     step("Verifying it offline, with the server's public keys and nothing else");
     let keys: JwkSet = serde_json::from_str(&keys)?;
@@ -203,81 +215,4 @@ fn step(text: &str) {
 fn note(text: &str) {
     let text: String = text.chars().take(110).collect();
     anstream::println!("  {DIM}{text}{DIM:#}");
-}
-
-struct Server {
-    url: String,
-    key: String,
-}
-
-impl Server {
-    async fn post(&self, path: &str, body: &Value) -> Result<Value, Fault> {
-        let text = send(self.request(Method::POST, path).json(body)).await?;
-        Ok(serde_json::from_str(&text)?)
-    }
-
-    async fn get(&self, path: &str) -> Result<String, Fault> {
-        send(self.request(Method::GET, path)).await
-    }
-
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        reqwest::Client::new().request(method, format!("{}{path}", self.url)).bearer_auth(&self.key)
-    }
-}
-
-async fn send(request: RequestBuilder) -> Result<String, Fault> {
-    let response = request.send().await?;
-    let status = response.status();
-    let text = response.text().await?;
-    if status.is_success() { Ok(text) } else { Err(format!("{status}: {text}").into()) }
-}
-
-/// A server of the demo's own, with its data in a folder that goes with it.
-struct OwnServer {
-    child: Child,
-    url: String,
-    key: String,
-    _data: tempfile::TempDir,
-}
-
-impl OwnServer {
-    fn start() -> Result<Self, Fault> {
-        let data = tempfile::Builder::new().prefix("exhibit-demo-").tempdir()?;
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--data"])
-            .arg(data.path())
-            .env_remove("DATABASE_URL")
-            .env_remove("EXHIBIT_DATABASE_URL")
-            .env_remove("EXHIBIT_ENV")
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let stdout = child.stdout.take().ok_or("no output of the server")?;
-        let (mut url, mut key) = (None, None);
-        for line in BufReader::new(stdout).lines() {
-            let line = line?;
-            if let Some((_, shown)) = line.split_once("(shown this once): ") {
-                key = Some(shown.to_owned());
-            }
-            if let Some(address) = line.strip_prefix("listening on ") {
-                url = Some(address.to_owned());
-                break;
-            }
-        }
-        match (url, key) {
-            (Some(url), Some(key)) => Ok(Self { child, url, key, _data: data }),
-            _ => {
-                let _ = child.kill();
-                let _ = child.wait();
-                Err("the server did not start; its reason stands above".into())
-            }
-        }
-    }
-}
-
-impl Drop for OwnServer {
-    fn drop(&mut self) {
-        // A friendly end: the server stops its PostgreSQL.
-        let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
-        let _ = self.child.wait();
-    }
 }
