@@ -77,11 +77,24 @@ pub(crate) async fn calls() -> Outcome<()> {
 
 async fn fill(pool: &PgPool) -> Outcome<()> {
     let tenant = tenant(pool).await?;
+    // Indexes are made faster than they are kept.
+    let indexes: Vec<(String, String)> = sqlx::query_as(
+        "select indexname, indexdef from pg_indexes
+         where tablename = 'violation_views' and indexname <> 'violation_views_pkey'",
+    )
+    .fetch_all(pool)
+    .await?;
+    for (name, _) in &indexes {
+        sqlx::query(&format!("drop index {name}")).execute(pool).await?;
+    }
     sqlx::query(include_str!("dashboard.sql"))
         .bind(tenant.0)
         .bind(VIOLATIONS)
         .execute(pool)
         .await?;
+    for (_, definition) in &indexes {
+        sqlx::query(definition).execute(pool).await?;
+    }
     for query in COUNTS {
         sqlx::query(query).bind(tenant.0).execute(pool).await?;
     }

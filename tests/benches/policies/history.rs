@@ -120,9 +120,7 @@ impl History {
         self.over_http(&candidate, "10 controls, alone").await?;
         self.server.activate(&active).await?;
         self.over_http(&candidate, "10 controls, beside the active version").await?;
-        println!(
-            "  limited by: one core; stored records are read and judged in turns, not at once"
-        );
+        println!("  limited by: one core that judges, while PostgreSQL reads the next piece");
         Ok(())
     }
 
