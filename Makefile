@@ -38,6 +38,7 @@ bench: ## The numbers of the README, in one run
 	cargo build --release --package api
 	cargo bench --package tests --bench ingest
 	cargo bench --package tests --bench stream
+	cargo bench --package tests --bench policies --features bench-peers
 
 fix: ## Format and apply what clippy can mend
 	cargo fmt

@@ -17,7 +17,7 @@ const DAYS: i64 = 30;
 /// Actors that are ranked.
 const ACTORS_MAX: i64 = 10;
 /// Policies that are ranked.
-const POLICIES_MAX: i64 = 100;
+const POLICIES_MAX: usize = 100;
 
 /// Unresolved violations of one severity.
 #[derive(Debug, Clone, Serialize, FromRow, ToSchema, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct SeverityRow {
 }
 
 /// One policy over the days.
-#[derive(Debug, Clone, Serialize, FromRow, ToSchema, PartialEq, Eq)]
+#[derive(Debug, Clone, Serialize, ToSchema, PartialEq, Eq)]
 pub struct PolicyRow {
     pub policy: String,
     pub violations: i64,
@@ -55,7 +55,7 @@ pub struct ExposureRow {
 }
 
 /// How fast people are, over the days; null where nothing has happened yet.
-#[derive(Debug, Clone, Serialize, FromRow, ToSchema, PartialEq)]
+#[derive(Debug, Clone, Serialize, ToSchema, PartialEq)]
 pub struct MeanTimes {
     pub acknowledge_seconds: Option<f64>,
     pub resolve_seconds: Option<f64>,
@@ -122,43 +122,18 @@ impl TenantReads {
         let since = (now - TimeDelta::days(DAYS)).duration_trunc(TimeDelta::days(1)).unwrap_or(now);
         let mut snapshot = self.snapshot(tenant).await?;
         let open_by_severity = by_severity(&mut snapshot, tenant, now).await?;
-        let by_policy = sqlx::query_as(
-            "select c.policy, sum(c.detected)::int8 as violations,
-                    sum(c.open + c.acknowledged)::int8 as unresolved
-             from violation_hours c
-             join projections p on p.name = 'violations' and p.generation = c.generation
-             where c.tenant_id = $1 and c.hour >= $2
-             group by c.policy order by 2 desc, 1 limit $3",
-        )
-        .bind(tenant.0)
-        .bind(since)
-        .bind(POLICIES_MAX)
-        .fetch_all(&mut *snapshot)
-        .await?;
+        let (by_policy, mean_times) = by_policy(&mut snapshot, tenant, since).await?;
         let by_actor = sqlx::query_as(
             "select nullif(c.actor_id, '') as actor_id, sum(c.detected)::int8 as violations
              from violation_actor_days c
              join projections p on p.name = 'violations' and p.generation = c.generation
              where c.tenant_id = $1 and c.day >= $2
-             group by 1 order by 2 desc, 1 limit $3",
+             group by c.actor_id order by 2 desc, 1 limit $3",
         )
         .bind(tenant.0)
         .bind(since)
         .bind(ACTORS_MAX)
         .fetch_all(&mut *snapshot)
-        .await?;
-        let mean_times = sqlx::query_as(
-            "select (sum(acknowledge_micros) / nullif(sum(ever_acknowledged), 0) / 1e6)::float8
-                        as acknowledge_seconds,
-                    (sum(resolve_micros) / nullif(sum(resolved), 0) / 1e6)::float8
-                        as resolve_seconds
-             from violation_hours c
-             join projections p on p.name = 'violations' and p.generation = c.generation
-             where c.tenant_id = $1 and c.hour >= $2",
-        )
-        .bind(tenant.0)
-        .bind(since)
-        .fetch_one(&mut *snapshot)
         .await?;
         let sessions_by_class = sqlx::query_as(
             "select evidence_class, count(*) as sessions,
@@ -307,6 +282,55 @@ const BY_SEVERITY: &str = "
     from violation_hours c
     join projections p on p.name = 'violations' and p.generation = c.generation
     where c.tenant_id = $1 and c.hour >= $2 and c.hour < $3 group by 1, 2 order by 2, 1";
+
+/// What [`PolicyRow`] and [`MeanTimes`] are made of: hours are many, so they are read once for both.
+#[derive(Debug, FromRow)]
+struct PolicySums {
+    policy: String,
+    violations: i64,
+    unresolved: i64,
+    ever_acknowledged: i64,
+    acknowledge_micros: f64,
+    resolved: i64,
+    resolve_micros: f64,
+}
+
+/// Violations found since then: the policies with most, and how fast people are over all of them.
+async fn by_policy(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    since: DateTime<Utc>,
+) -> sqlx::Result<(Vec<PolicyRow>, MeanTimes)> {
+    let sums: Vec<PolicySums> = sqlx::query_as(
+        "select c.policy, sum(c.detected)::int8 as violations,
+                sum(c.open + c.acknowledged)::int8 as unresolved,
+                sum(c.ever_acknowledged)::int8 as ever_acknowledged,
+                sum(c.acknowledge_micros)::float8 as acknowledge_micros,
+                sum(c.resolved)::int8 as resolved, sum(c.resolve_micros)::float8 as resolve_micros
+         from violation_hours c
+         join projections p on p.name = 'violations' and p.generation = c.generation
+         where c.tenant_id = $1 and c.hour >= $2
+         group by c.policy order by 2 desc, 1",
+    )
+    .bind(tenant.0)
+    .bind(since)
+    .fetch_all(connection)
+    .await?;
+    let mean = |count: fn(&PolicySums) -> i64, micros: fn(&PolicySums) -> f64| {
+        let count: i64 = sums.iter().map(count).sum();
+        (count > 0).then(|| sums.iter().map(micros).sum::<f64>() / count as f64 / 1e6)
+    };
+    let mean_times = MeanTimes {
+        acknowledge_seconds: mean(|s| s.ever_acknowledged, |s| s.acknowledge_micros),
+        resolve_seconds: mean(|s| s.resolved, |s| s.resolve_micros),
+    };
+    let row = |PolicySums { policy, violations, unresolved, .. }| PolicyRow {
+        policy,
+        violations,
+        unresolved,
+    };
+    Ok((sums.into_iter().take(POLICIES_MAX).map(row).collect(), mean_times))
+}
 
 /// Unresolved violations by severity. Those that are overdue: of whole hours from the counts, of the
 /// running one from its few violations.

@@ -3,7 +3,8 @@
 //! A generator must cost less than what it measures, so it speaks just as much HTTP/1.1 as it needs,
 //! over one connection a client, one request at a time.
 
-use std::fmt::Write as _;
+mod events;
+
 use std::time::{Duration, Instant};
 
 use application::Ids;
@@ -14,6 +15,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use self::events::{Mix, Origin};
 use super::{Fault, Outcome};
 
 #[derive(Debug, Args)]
@@ -36,6 +38,12 @@ pub(super) struct BenchArgs {
     /// Stop after so many events, when that comes first
     #[arg(long, env = "EXHIBIT_BENCH_EVENTS", default_value_t = u64::MAX, hide_default_value = true)]
     events: u64,
+    /// Events a second, if the server takes them; as fast as it takes them when absent
+    #[arg(long, env = "EXHIBIT_BENCH_RATE", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// What the events are
+    #[arg(long, env = "EXHIBIT_BENCH_MIX", default_value = "calls")]
+    mix: Mix,
     /// Go on with this session (one client)
     #[arg(long, env = "EXHIBIT_BENCH_SESSION")]
     session: Option<String>,
@@ -86,8 +94,12 @@ async fn load(args: &BenchArgs) -> Result<Load, Fault> {
     let started = Instant::now();
     let end = started + Duration::from_secs(args.seconds);
     let quota = args.events.div_ceil(args.clients as u64);
-    let tasks: Vec<_> =
-        clients.into_iter().map(|c| tokio::spawn(c.run(end, args.batch, quota))).collect();
+    let tasks: Vec<_> = (clients.into_iter().enumerate())
+        .map(|(index, client)| {
+            let pace = Pace::new(args, started, index);
+            tokio::spawn(client.run(end, args.batch, quota, pace))
+        })
+        .collect();
     let mut result =
         Load { events: 0, elapsed: Duration::ZERO, latencies: Vec::new(), sessions: Vec::new() };
     for task in tasks {
@@ -101,9 +113,35 @@ async fn load(args: &BenchArgs) -> Result<Load, Fault> {
     Ok(result)
 }
 
+/// When a client sends. One that is late goes on at once: the rate is what is asked for as long as
+/// the server keeps up with it.
+struct Pace {
+    turn: Instant,
+    pause: Duration,
+}
+
+impl Pace {
+    /// The clients send in turn.
+    fn new(args: &BenchArgs, started: Instant, index: usize) -> Self {
+        let between = args.rate.map_or(0.0, |rate| args.batch as f64 / f64::from(rate));
+        Self {
+            turn: started + Duration::from_secs_f64(between * index as f64),
+            pause: Duration::from_secs_f64(between * args.clients as f64),
+        }
+    }
+
+    async fn next(&mut self) {
+        if !self.pause.is_zero() {
+            tokio::time::sleep_until(self.turn.into()).await;
+            self.turn += self.pause;
+        }
+    }
+}
+
 struct Client {
     stream: TcpStream,
     session: String,
+    mix: Mix,
     next: u64,
     sent: u64,
     /// Makes event ids that are unique in the session without asking for randomness each time.
@@ -126,6 +164,7 @@ impl Client {
         let head = format!("POST /v1/sessions/{session}/events {common}content-length: ");
         let mut client = Self {
             stream,
+            mix: args.mix,
             next: 0,
             sent: 0,
             id_prefix: fresh[..24].to_owned(),
@@ -167,9 +206,11 @@ impl Client {
         end: Instant,
         batch: usize,
         quota: u64,
+        mut pace: Pace,
     ) -> Result<(Self, Vec<Duration>), Fault> {
         let mut latencies = Vec::new();
-        while Instant::now() < end && self.sent < quota {
+        while Instant::now().max(pace.turn) < end && self.sent < quota {
+            pace.next().await;
             let body = self.body(self.next, batch);
             let request = format!("{}{}\r\n\r\n{body}", self.head, body.len());
             let started = Instant::now();
@@ -181,27 +222,9 @@ impl Client {
         Ok((self, latencies))
     }
 
-    /// Events of about 400 bytes, as an agent's SDK would send them.
     fn body(&self, first: u64, batch: usize) -> String {
-        let mut body = String::with_capacity(batch * 420 + 16);
-        body.push_str("{\"events\":[");
-        for sequence in first..first + batch as u64 {
-            if sequence > first {
-                body.push(',');
-            }
-            // Writing to a String does not fail.
-            let _ = write!(
-                body,
-                "{{\"event_id\":\"{}{sequence:012x}\",\"session_id\":\"{}\",\"sequence_number\":{sequence},\
-                 \"timestamp_wall\":\"2026-03-01T09:00:00.123456+01:00\",\"event_type\":\"TOOL_CALL\",\
-                 \"actor_id\":\"ada@example.org\",\"source_sdk_ver\":\"bench-1.0\",\
-                 \"payload\":{{\"tool_name\":\"look_up_order\",\"args\":{{\"order_id\":\"ORD-{sequence}\",\
-                 \"amount\":12.5,\"express\":false,\"note\":\"deliver to the side door, please\"}}}}}}",
-                self.id_prefix, self.session,
-            );
-        }
-        body.push_str("]}");
-        body
+        let origin = Origin { session: &self.session, id_prefix: &self.id_prefix };
+        self.mix.body(&origin, first, batch)
     }
 
     /// Sends a request and reads its answer whole; anything but success is an error with its body.
