@@ -170,15 +170,27 @@ create table violation_hours (
     resolve_micros bigint not null,
     primary key (tenant_id, generation, hour, policy, severity)
 ) with (fillfactor = 70);
+-- The same by day, for what looks back a month.
+create table violation_days (
+    tenant_id uuid not null,
+    generation int not null,
+    day timestamptz not null,
+    policy text not null,
+    detected bigint not null,
+    resolved bigint not null,
+    ever_acknowledged bigint not null,
+    acknowledge_micros bigint not null,
+    resolve_micros bigint not null,
+    primary key (tenant_id, generation, day, policy)
+) with (fillfactor = 70);
 create table violation_actor_days (
     tenant_id uuid not null,
     generation int not null,
     day timestamptz not null,
     -- Empty for events that named nobody.
     actor_id text not null,
-    severity text not null,
     detected bigint not null,
-    primary key (tenant_id, generation, day, actor_id, severity)
+    primary key (tenant_id, generation, day, actor_id)
 ) with (fillfactor = 70);
 -- Not resolved, by state.
 create table violation_states (
@@ -207,7 +219,8 @@ declare t text;
 begin
     foreach t in array array['violation_keys', 'violation_actions', 'policy_windows', 'pii_findings',
                              'session_pii', 'pii_totals', 'tool_uses', 'violation_views',
-                             'violation_hours', 'violation_actor_days', 'violation_states',
+                             'violation_hours', 'violation_days', 'violation_actor_days',
+                             'violation_states',
                              'violation_due'] loop
         execute format('alter table %I enable row level security', t);
         execute format('create policy server on %I to exhibit_server using (true) with check (true)', t);

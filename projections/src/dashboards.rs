@@ -303,13 +303,13 @@ async fn by_policy(
 ) -> sqlx::Result<(Vec<PolicyRow>, MeanTimes)> {
     let sums: Vec<PolicySums> = sqlx::query_as(
         "select c.policy, sum(c.detected)::int8 as violations,
-                sum(c.open + c.acknowledged)::int8 as unresolved,
+                sum(c.detected - c.resolved)::int8 as unresolved,
                 sum(c.ever_acknowledged)::int8 as ever_acknowledged,
                 sum(c.acknowledge_micros)::float8 as acknowledge_micros,
                 sum(c.resolved)::int8 as resolved, sum(c.resolve_micros)::float8 as resolve_micros
-         from violation_hours c
+         from violation_days c
          join projections p on p.name = 'violations' and p.generation = c.generation
-         where c.tenant_id = $1 and c.hour >= $2
+         where c.tenant_id = $1 and c.day >= $2
          group by c.policy order by 2 desc, 1",
     )
     .bind(tenant.0)

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use sqlx::{PgPool, Row};
 
 /// Every read model with its tables and the columns that order their rows.
-const TABLES: [(&str, &str); 16] = [
+const TABLES: [(&str, &str); 17] = [
     ("tenants_and_keys", "tenants"),
     ("tenants_and_keys", "api_keys"),
     ("sessions", "session_views"),
@@ -19,6 +19,7 @@ const TABLES: [(&str, &str); 16] = [
     ("tool_usage", "tool_usage"),
     ("violations", "violation_views"),
     ("violations", "violation_hours"),
+    ("violations", "violation_days"),
     ("violations", "violation_actor_days"),
     ("violations", "violation_states"),
     ("violations", "violation_due"),

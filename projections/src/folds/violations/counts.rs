@@ -14,8 +14,10 @@ use crate::folds::hour_of;
 pub(super) struct Counts {
     /// By hour of detection, policy, severity.
     hours: BTreeMap<(DateTime<Utc>, String, String), Hour>,
-    /// Detections by day, actor, severity.
-    actors: BTreeMap<(DateTime<Utc>, String, String), i64>,
+    /// By day of detection, policy.
+    days: BTreeMap<(DateTime<Utc>, String), Hour>,
+    /// Detections by day, actor.
+    actors: BTreeMap<(DateTime<Utc>, String), i64>,
     /// Unresolved by status, severity.
     states: BTreeMap<(String, String), i64>,
     /// Unresolved by hour in which they are due, severity.
@@ -48,8 +50,10 @@ impl Counts {
         let severity = view.severity.clone();
         let key = (hour_of(view.detected_at), view.policy.clone(), severity.clone());
         self.hours.entry(key).or_default().change(view, by);
+        let day = day_of(view.detected_at);
+        self.days.entry((day, view.policy.clone())).or_default().change(view, by);
         let actor = view.actor_id.clone().unwrap_or_default();
-        *self.actors.entry((day_of(view.detected_at), actor, severity.clone())).or_default() += by;
+        *self.actors.entry((day, actor)).or_default() += by;
         if view.is_unresolved() {
             *self.states.entry((view.status.clone(), severity.clone())).or_default() += by;
             if let Some(due_at) = view.due_at {
@@ -65,20 +69,20 @@ impl Counts {
         generation: i32,
     ) -> sqlx::Result<()> {
         write_hours(connection, tenant, generation, &self.hours).await?;
+        write_days(connection, tenant, generation, &self.days).await?;
         let (keys, by): (Vec<_>, Vec<i64>) =
             self.actors.into_iter().filter(|(_, by)| *by != 0).unzip();
         sqlx::query(
             "insert into violation_actor_days as c
-                 (tenant_id, generation, day, actor_id, severity, detected)
-             select $1, $2, * from unnest($3::timestamptz[], $4::text[], $5::text[], $6::int8[])
-             on conflict (tenant_id, generation, day, actor_id, severity)
+                 (tenant_id, generation, day, actor_id, detected)
+             select $1, $2, * from unnest($3::timestamptz[], $4::text[], $5::int8[])
+             on conflict (tenant_id, generation, day, actor_id)
              do update set detected = c.detected + excluded.detected",
         )
         .bind(tenant.0)
         .bind(generation)
         .bind(keys.iter().map(|k| k.0).collect::<Vec<_>>())
         .bind(keys.iter().map(|k| k.1.as_str()).collect::<Vec<_>>())
-        .bind(keys.iter().map(|k| k.2.as_str()).collect::<Vec<_>>())
         .bind(by)
         .execute(&mut *connection)
         .await?;
@@ -174,6 +178,38 @@ async fn write_hours(
     .bind(column(|h| h.resolved))
     .bind(column(|h| h.resolved_in_time))
     .bind(column(|h| h.resolved_late))
+    .bind(column(|h| h.ever_acknowledged))
+    .bind(column(|h| h.acknowledge_micros))
+    .bind(column(|h| h.resolve_micros))
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+async fn write_days(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    generation: i32,
+    days: &BTreeMap<(DateTime<Utc>, String), Hour>,
+) -> sqlx::Result<()> {
+    let column = |value: fn(&Hour) -> i64| days.values().map(value).collect::<Vec<_>>();
+    sqlx::query(
+        "insert into violation_days as c (tenant_id, generation, day, policy, detected, resolved,
+             ever_acknowledged, acknowledge_micros, resolve_micros)
+         select $1, $2, * from unnest($3::timestamptz[], $4::text[], $5::int8[], $6::int8[],
+             $7::int8[], $8::int8[], $9::int8[])
+         on conflict (tenant_id, generation, day, policy) do update set
+             detected = c.detected + excluded.detected, resolved = c.resolved + excluded.resolved,
+             ever_acknowledged = c.ever_acknowledged + excluded.ever_acknowledged,
+             acknowledge_micros = c.acknowledge_micros + excluded.acknowledge_micros,
+             resolve_micros = c.resolve_micros + excluded.resolve_micros",
+    )
+    .bind(tenant.0)
+    .bind(generation)
+    .bind(days.keys().map(|k| k.0).collect::<Vec<_>>())
+    .bind(days.keys().map(|k| k.1.as_str()).collect::<Vec<_>>())
+    .bind(column(|h| h.detected))
+    .bind(column(|h| h.resolved))
     .bind(column(|h| h.ever_acknowledged))
     .bind(column(|h| h.acknowledge_micros))
     .bind(column(|h| h.resolve_micros))

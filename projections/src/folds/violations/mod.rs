@@ -51,6 +51,7 @@ impl Projection for ViolationsProjection {
         &[
             "violation_views",
             "violation_hours",
+            "violation_days",
             "violation_actor_days",
             "violation_states",
             "violation_due",
