@@ -20,19 +20,19 @@ use crate::server::{IDLE, Server, tenant};
 
 const ROUNDS: usize = 3;
 const TASKS: usize = 16;
-const KEYS: usize = 5_000;
-/// As the judge makes them of a piece in which a few per cent break something, and one by one.
-const TRANSACTIONS: [usize; 2] = [75, 1];
+/// Rulings of a transaction, and different keys: as the judge makes them of a piece in which a few
+/// per cent break something, and one by one.
+const LOADS: [(usize, usize); 2] = [(75, 5_000), (1, 1_000)];
 
 pub(crate) async fn concurrently() -> Outcome<()> {
     let server = Server::start(IDLE)?;
     let pool = server.owner_pool(TASKS as u32 + 1).await?;
     let tenant = tenant(&pool).await?;
-    for size in TRANSACTIONS {
+    for (size, keys) in LOADS {
         let mut rate = Median::default();
         for _ in 0..ROUNDS {
             let before = stored(&pool).await?;
-            let tasks = shared_out(tenant)?;
+            let tasks = shared_out(tenant, keys)?;
             let began = Instant::now();
             let tasks: Vec<_> = tasks
                 .into_iter()
@@ -42,18 +42,18 @@ pub(crate) async fn concurrently() -> Outcome<()> {
             for task in tasks {
                 new += task.await??;
             }
-            rate.add((2 * KEYS) as f64 / began.elapsed().as_secs_f64());
+            rate.add((2 * keys) as f64 / began.elapsed().as_secs_f64());
             let after = stored(&pool).await?;
             let added: Vec<i64> = after.iter().zip(before).map(|(a, b)| a - b).collect();
-            if new != KEYS as u64 || added != [KEYS as i64; 3] {
+            if new != keys as u64 || added != [keys as i64; 3] {
                 return Err(format!("{new} were new; keys, events, actions: {added:?}").into());
             }
         }
         let limit = if size == 1 { "" } else { " (limit 5,000)" };
         println!(
-            "{} rulings by {TASKS} at once, {size:>2} a transaction {:>8.0}/s{limit}: exactly {KEYS} \
+            "{} rulings by {TASKS} at once, {size:>2} a transaction {:>8.0}/s{limit}: exactly {keys} \
              violations, events and actions",
-            2 * KEYS,
+            2 * keys,
             rate.get()
         );
     }
@@ -64,10 +64,10 @@ pub(crate) async fn concurrently() -> Outcome<()> {
 }
 
 /// Every key twice, by different tasks, in no order.
-fn shared_out(tenant: TenantId) -> Outcome<Vec<Vec<Ruling>>> {
+fn shared_out(tenant: TenantId, keys: usize) -> Outcome<Vec<Vec<Ruling>>> {
     let session = SessionId(SystemIds.uuid());
     let mut tasks: Vec<Vec<Ruling>> = vec![Vec::new(); TASKS];
-    for number in 0..KEYS {
+    for number in 0..keys {
         let ruling = ruling(tenant, session, number as u64)?;
         let first = number % TASKS;
         let other = (first + 1 + number / TASKS % (TASKS - 1)) % TASKS;
