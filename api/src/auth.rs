@@ -228,12 +228,16 @@ fn denied(denial: Denial) -> Problem {
         Denial::TenantSuspended => {
             Problem::new(StatusCode::FORBIDDEN, "TENANT_SUSPENDED", "the tenant is suspended")
         }
-        Denial::ScopeMissing => Problem::new(
-            StatusCode::FORBIDDEN,
-            "SCOPE_MISSING",
-            "the key does not have the scope that this address asks for",
-        ),
+        Denial::ScopeMissing => scope_missing(),
     }
+}
+
+pub fn scope_missing() -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "SCOPE_MISSING",
+        "the key does not have the scope that this address asks for",
+    )
 }
 
 fn unauthenticated() -> Problem {

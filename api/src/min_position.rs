@@ -41,11 +41,24 @@ pub enum Source {
     Log,
     /// Read models, by name.
     Projections(&'static [&'static str]),
+    /// The judge, and then the read model of what it has found.
+    Judged,
 }
+
+/// What follows the log before violations can be read.
+const JUDGE: Source = Source::Projections(&["judgement"]);
+const VIOLATIONS: Source = Source::Projections(&["violations"]);
 
 impl Source {
     /// Waits until the source has come so far, but not for ever. How far it has come.
     pub async fn reach(self, app: &App, tenant: TenantId, wanted: u64) -> sqlx::Result<u64> {
+        if let Self::Judged = self {
+            let judged = Box::pin(JUDGE.reach(app, tenant, wanted)).await?;
+            // Violations stand in the log behind what has made them.
+            let head = Self::Log.position(app, tenant).await?;
+            let folded = Box::pin(VIOLATIONS.reach(app, tenant, head)).await?;
+            return Ok(if folded >= head { judged } else { judged.min(folded) });
+        }
         let end = Instant::now() + WAIT_MAX;
         loop {
             let reached = self.position(app, tenant).await?;
@@ -59,6 +72,7 @@ impl Source {
     async fn position(self, app: &App, tenant: TenantId) -> sqlx::Result<u64> {
         match self {
             Self::Log => Ok(app.reads.log_head(tenant).await?.map_or(0, |head| head.position)),
+            Self::Judged => Box::pin(JUDGE.position(app, tenant)).await,
             Self::Projections(names) => {
                 let mut reached = u64::MAX;
                 for name in names {

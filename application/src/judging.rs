@@ -4,20 +4,23 @@
 //! and how far it has come, are committed together: a crash loses nothing and doubles nothing. Who
 //! judges the same piece again finds the same violations, and the store keeps each once.
 
-use std::collections::VecDeque;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::ids::TenantId;
 use domain::judgement::{Matter, Rulings, judge};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 
 use crate::ports::{Clock, PortError};
-use crate::rounds::{Due, Rounds};
+use crate::rounds::Rounds;
 
 /// From the beginning of one round to that of the next: larger pieces cost less each event.
 pub const ROUND: Duration = Duration::from_millis(100);
+/// Tenants that one server judges at a time; each holds a connection to the database.
+const TENANTS_AT_ONCE: usize = 4;
 /// After a failure of the database.
 const REST: Duration = Duration::from_secs(1);
 
@@ -89,30 +92,59 @@ impl Judge {
     /// Judges until it is told to end, and ends between two pieces.
     pub async fn run(&self, mut rounds: Rounds) {
         let stop = rounds.stop();
+        let places = Arc::new(Semaphore::new(TENANTS_AT_ONCE));
+        let mut running = JoinSet::new();
+        let (mut at_work, mut heard) = (HashSet::new(), HashSet::new());
         while let Some(due) = rounds.next().await {
-            if let Err(error) = self.round(&due, &stop).await {
-                tracing::warn!(cause = %error, "judging failed");
-                tokio::time::sleep(REST).await;
+            while let Some(done) = running.try_join_next() {
+                // A task that panicked has said so; its tenant is judged again after the next start.
+                if let Ok(tenant) = done {
+                    at_work.remove(&tenant);
+                }
+            }
+            let named: Vec<TenantId> = due.tenants.into_iter().chain(heard.drain()).collect();
+            let among = (!due.everywhere).then_some(named.as_slice());
+            match self.docket.due(among).await {
+                Ok(tenants) => {
+                    for tenant in tenants {
+                        if at_work.insert(tenant) {
+                            let judge = self.clone();
+                            running.spawn(judge.follow(tenant, places.clone(), stop.clone()));
+                        } else {
+                            // Perhaps it has looked for the last time already.
+                            heard.insert(tenant);
+                        }
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(cause = %error, "judging failed");
+                    tokio::time::sleep(REST).await;
+                }
             }
         }
+        while running.join_next().await.is_some() {}
     }
 
-    /// Judges every log that is ahead, in turns.
-    async fn round(&self, due: &Due, stop: &watch::Receiver<bool>) -> Result<(), PortError> {
-        let named: Vec<TenantId> = due.tenants.iter().copied().collect();
-        let among = (!due.everywhere).then_some(named.as_slice());
-        let mut tenants: VecDeque<TenantId> = self.docket.due(among).await?.into();
-        while let Some(tenant) = tenants.pop_front() {
-            if *stop.borrow() {
-                return Ok(());
-            }
+    /// Judges one tenant's log to its end. Tenants do not wait for each other but for a place: one
+    /// whose policies take long holds up nobody else.
+    async fn follow(
+        self,
+        tenant: TenantId,
+        places: Arc<Semaphore>,
+        stop: watch::Receiver<bool>,
+    ) -> TenantId {
+        while !*stop.borrow() {
+            let Ok(_place) = places.acquire().await else { return tenant };
             match self.step(tenant, Bench::Served).await {
-                Ok(Progress::More) => tenants.push_back(tenant),
-                Ok(Progress::Done | Progress::Busy | Progress::Superseded) => {}
-                Err(error) => tracing::warn!(cause = %error, %tenant, "judging a log failed"),
+                Ok(Progress::More) => {}
+                Ok(Progress::Done | Progress::Busy | Progress::Superseded) => return tenant,
+                Err(error) => {
+                    tracing::warn!(cause = %error, %tenant, "judging a log failed");
+                    return tenant;
+                }
             }
         }
-        Ok(())
+        tenant
     }
 
     /// Judges one piece of one tenant's log.
@@ -123,7 +155,11 @@ impl Judge {
             Opened::Unjudgeable(reason) => return self.stop(tenant, bench, &reason).await,
         };
         let Some(matter) = hearing.take_matter() else { return Ok(Progress::Done) };
-        match judge(matter, self.clock.now()) {
+        let now = self.clock.now();
+        // On a thread of its own: regular expressions are bounded, and may still take seconds, in
+        // which requests must be answered.
+        let judged = tokio::task::spawn_blocking(move || judge(matter, now)).await;
+        match judged.map_err(|error| PortError::new("judging", error))? {
             Ok(rulings) => hearing.close(rulings).await.map(|_| Progress::More),
             Err(error) => {
                 drop(hearing);

@@ -93,7 +93,7 @@ fn the_inner_layers_know_no_database_no_network_and_no_process() {
     let application = packages.iter().find(|p| p["name"] == "application").unwrap();
     let all = application["dependencies"].as_array().unwrap();
     let tokio = all.iter().find(|d| d["name"] == "tokio").unwrap();
-    assert_eq!(tokio["features"], serde_json::json!(["macros", "sync", "time"]), "no I/O");
+    assert_eq!(tokio["features"], serde_json::json!(["macros", "rt", "sync", "time"]), "no I/O");
     for name in dependencies(&metadata, "projections", false) {
         let is_edge = ["axum", "hyper", "reqwest", "clap", "postgres-es"].contains(&name.as_str());
         assert!(!is_edge, "projections must not depend on {name}");

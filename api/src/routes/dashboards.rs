@@ -11,7 +11,7 @@ use crate::min_position::{MinPosition, Source};
 use crate::problem::Problem;
 use crate::state::App;
 
-const SOURCE: Source = Source::Projections(&["violations", "sessions", "judgement"]);
+const SOURCE: Source = Source::Projections(&["sessions"]);
 
 /// Look at the compliance dashboard.
 #[utoipa::path(get, path = "/v1/dashboards/compliance", operation_id = "getComplianceDashboard",
@@ -29,6 +29,7 @@ pub async fn compliance(
     min_position: MinPosition,
 ) -> Result<Response, Problem> {
     min_position.wait_for(&app, caller.tenant, SOURCE).await?;
+    min_position.wait_for(&app, caller.tenant, Source::Judged).await?;
     let compliance = app.reads.compliance(caller.tenant, app.clock.now()).await?;
     conditional::json(&headers, &compliance)
 }

@@ -13,8 +13,12 @@ use super::context::{Context, Left};
 use super::document::{Connective, Control, Operator, present};
 use super::fault::cut;
 use super::reason::Reason;
-use crate::evidence::json::MAX_SAFE_INTEGER;
 
+/// Bytes of a name in an event that is shown, and digits in it: longer ones are numbers of something.
+const NAME_BYTES_MAX: usize = 64;
+const NAME_DIGITS_MAX: usize = 4;
+/// Numbers up to here are shown.
+const NUMBER_MAX: f64 = 999_999.0;
 /// Characters of a text that are shown.
 const TEXT_CHARS_MAX: usize = 256;
 /// Items of a list to the right that are shown, and characters of each.
@@ -131,14 +135,24 @@ fn join(op: Connective, items: Vec<Explanation>) -> Explanation {
     Explanation::Expression(ExpressionExplanation { op, result, items })
 }
 
+/// Whether a text names something: a tool, a status, a type. Anything else may be somebody's data,
+/// in whatever spelling, and stays in the event that the violation names.
+fn is_name(text: &str) -> bool {
+    let known = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':');
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    (1..=NAME_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(known)
+        && digits <= NAME_DIGITS_MAX
+}
+
 fn shown(left: Left<'_>, mask: Mask<'_>) -> Option<Value> {
     Some(match left {
         Left::Missing | Left::Redacted | Left::BelowRedacted => return None,
         Left::Null => Value::Null,
         Left::Bool(value) => value.into(),
-        Left::Number(number) => shown_number(number, mask),
-        // Masked before it is cut, or half an address would be no address any more.
-        Left::Text(text) => cut(&mask(text), TEXT_CHARS_MAX).into(),
+        Left::Number(number) => shown_number(number),
+        Left::Text(text) if is_name(text) => mask(text).into(),
+        Left::Text(text) => format!("text of {} characters", text.chars().count()).into(),
         Left::Array(items) => array(items.len()),
         Left::Tags(items) => array(items.len()),
         Left::PiiTypes(items) => array(items.len()),
@@ -146,14 +160,12 @@ fn shown(left: Left<'_>, mask: Mask<'_>) -> Option<Value> {
     })
 }
 
-/// A whole number without its `.0`, as the event wrote it; a card number written as a number is
-/// still a card number.
-fn shown_number(number: f64, mask: Mask<'_>) -> Value {
-    let exact = number.fract() == 0.0 && number.abs() <= MAX_SAFE_INTEGER as f64;
-    let shown: Value = if exact { (number as i64).into() } else { number.into() };
-    let text = shown.to_string();
-    let masked = mask(&text);
-    if masked == text { shown } else { cut(&masked, TEXT_CHARS_MAX).into() }
+/// A whole number without its `.0`, as the event wrote it. Large ones are numbers of something.
+fn shown_number(number: f64) -> Value {
+    if number.abs() > NUMBER_MAX {
+        return "number".into();
+    }
+    if number.fract() == 0.0 { (number as i64).into() } else { number.into() }
 }
 
 fn shown_right(right: &Value) -> Value {

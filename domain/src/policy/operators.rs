@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::context::Left;
 use super::document::Operator;
+use super::limits::REGEX_TEXT_BYTES_MAX;
 use super::reason::Reason;
 use crate::evidence::json::Json;
 
@@ -179,6 +180,11 @@ impl Test {
         match left {
             Left::Missing => return Err(Reason::LeftOperandNotFound),
             Left::Redacted | Left::BelowRedacted => return Err(Reason::LeftOperandRedacted),
+            Left::Text(text)
+                if text.len() > REGEX_TEXT_BYTES_MAX && matches!(self, Self::Regex(_)) =>
+            {
+                return Err(Reason::LeftOperandTooLong);
+            }
             _ => {}
         }
         let (answer, otherwise) = match self {

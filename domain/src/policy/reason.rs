@@ -36,6 +36,8 @@ pub enum Reason {
     NotSuffix,
     /// `regex`, and it matches nowhere in the text.
     NoMatch,
+    /// `regex`, and the text is longer than one is looked for in.
+    LeftOperandTooLong,
     /// `exists` with `true` (the default), and nothing is there.
     Absent,
     /// `exists` with `false`, and something is there.

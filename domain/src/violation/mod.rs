@@ -79,6 +79,8 @@ pub struct Found {
     pub due_at: Option<DateTime<Utc>>,
     /// It was resolved before, and is open again.
     pub reopened: bool,
+    /// Of the last time.
+    pub resolution: Option<String>,
 }
 
 /// What is asked, by whom and when.
@@ -174,7 +176,9 @@ impl Violation {
         let session_id = found.session_id;
         let action = match (what, found.status) {
             (Request::Acknowledge { comment }, Status::Open) => Action::Acknowledged { comment },
-            (Request::Comment { comment }, _) => Action::Commented { comment },
+            // So already, but for the words, which are kept.
+            (Request::Acknowledge { comment: Some(comment) }, Status::Acknowledged)
+            | (Request::Comment { comment }, _) => Action::Commented { comment },
             (Request::Escalate { to, reason }, Status::Open | Status::Acknowledged) => {
                 let again = (to, reason);
                 if found.escalated.as_ref() == Some(&again) {
@@ -199,10 +203,16 @@ impl Violation {
             (Request::Reopen { .. }, Status::Open) if found.reopened => return Ok(None),
             // So already, or nothing to be done any more.
             (Request::Acknowledge { .. }, Status::Acknowledged)
-            | (Request::Resolve { .. } | Request::AutoEscalate { .. }, Status::Resolved) => {
+            | (Request::AutoEscalate { .. }, Status::Resolved) => return Ok(None),
+            (Request::Resolve { resolution }, Status::Resolved)
+                if found.resolution.as_ref() == Some(&resolution) =>
+            {
                 return Ok(None);
             }
-            (Request::Acknowledge { .. } | Request::Escalate { .. }, Status::Resolved)
+            (
+                Request::Acknowledge { .. } | Request::Escalate { .. } | Request::Resolve { .. },
+                Status::Resolved,
+            )
             | (Request::Resolve { .. }, Status::Open)
             | (Request::Reopen { .. }, Status::Open | Status::Acknowledged) => {
                 return Err(forbidden);
@@ -232,6 +242,7 @@ impl Found {
             auto_escalated: false,
             due_at: detected.due_at,
             reopened: false,
+            resolution: None,
         }
     }
 
@@ -245,7 +256,10 @@ impl Found {
                 self.escalated = Some((to.clone(), reason.clone()));
                 self.auto_escalated |= automatic;
             }
-            Action::Resolved { .. } => self.status = Status::Resolved,
+            Action::Resolved { resolution } => {
+                self.status = Status::Resolved;
+                self.resolution = Some(resolution.clone());
+            }
             Action::Reopened { .. } => {
                 self.status = Status::Open;
                 self.reopened = true;

@@ -116,6 +116,17 @@ fn each_state_takes_its_commands_a_repeat_changes_nothing_and_the_rest_is_forbid
 }
 
 #[test]
+fn words_of_a_repeat_are_kept_and_another_resolution_is_none() {
+    let mut violation = after(&[acknowledge()]);
+    let again = Request::Acknowledge { comment: Some("me too".to_owned()) };
+    assert_eq!(now(&mut violation, again), Ok(Some("commented")));
+    let mut violation = after(&[acknowledge(), resolve()]);
+    let other = Request::Resolve { resolution: "otherwise".to_owned() };
+    let refusal = ViolationError::State { command: "resolve", status: Status::Resolved };
+    assert_eq!(now(&mut violation, other), Err(refusal));
+}
+
+#[test]
 fn what_was_reopened_is_open_and_reopening_it_again_changes_nothing() {
     let mut violation = after(&[acknowledge(), resolve(), reopen()]);
     assert_eq!(violation.found.as_ref().unwrap().status, Status::Open);

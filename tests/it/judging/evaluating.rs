@@ -58,6 +58,45 @@ async fn what_is_allowed_and_what_a_policy_does_not_apply_to_is_no_violation() {
     assert_eq!(app.violations("").await, Vec::<Value>::new());
 }
 
+/// Patterns that blow up are refused when they are saved, and what is accepted holds nobody up.
+#[tokio::test]
+async fn hostile_patterns_and_long_texts_do_not_stop_the_server() {
+    let app = TestApp::start().await;
+    let policy = |pattern: String| {
+        let rules: Vec<Value> = (0..4)
+            .map(|n| {
+                json!({
+                    "id": format!("r{n}"), "left": "payload.a", "op": "regex",
+                    "right": format!("{pattern}[^ab{n}]"),
+                })
+            })
+            .collect();
+        json!({
+            "name": "hostile", "version": "1.0.0", "applies_to": ["h.x"],
+            "controls": [{ "id": "c", "severity": "low", "rules": rules }],
+        })
+    };
+    let huge = policy("(?:(?-u:[ab]){0,100}){0,100}".to_owned());
+    let refused = app.draft_policy(&huge).await.expect(400);
+    assert_eq!(refused.code(), "POLICY_INVALID");
+    app.activate_policy(&policy("[ab]*a[ab]{60}".to_owned())).await;
+    let session = app.start_session().await;
+    let text = |bytes: usize| "ab".repeat(bytes / 2);
+    let batch = [
+        events::event(session, 0, "h.x", json!({ "a": text(30_000) })),
+        events::event(session, 1, "h.x", json!({ "a": text(200_000) })),
+    ];
+    let _ = app.append(session, &batch).await.expect(201);
+    let began = std::time::Instant::now();
+    let _ = app.get("/health").await.expect(200);
+    assert!(began.elapsed() < std::time::Duration::from_secs(2), "requests are answered");
+    let found = app.violations("").await;
+    assert_eq!(found.len(), 8);
+    let long = found.iter().filter(|v| v["sequence_number"] == 1);
+    assert!(long.clone().all(|v| v["explanation"]["reason"] == "left_operand_too_long"));
+    assert_eq!(long.count(), 4);
+}
+
 /// The rule text by its hash and the stored record are all that it takes.
 #[tokio::test]
 async fn an_explanation_can_be_computed_again_from_the_stored_text_and_the_stored_event() {

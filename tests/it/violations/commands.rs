@@ -90,7 +90,12 @@ async fn who_did_it_comes_from_the_key_and_never_from_the_body() {
     let key = app.make_key("demo", "violations:write");
     let path =
         format!("/v1/violations/{}/acknowledge", violation["violation_id"].as_str().unwrap());
-    let _ = app.as_key(&key).post(&path, &json!({})).await.expect(200);
+    let done = app.as_key(&key).post(&path, &json!({})).await.expect(200).body;
+    assert_eq!(done["status"], "ACKNOWLEDGED");
+    assert!(done.get("explanation").is_none(), "who may not read is not told more: {done}");
+    let bulk = json!({ "filter": {}, "command": { "type": "acknowledge" } });
+    let refused = app.as_key(&key).post("/v1/violations/bulk", &bulk).await.expect(403);
+    assert_eq!(refused.code(), "SCOPE_MISSING");
     let actions = app.violation(&violation).await["actions"].clone();
     assert_eq!(actions[0]["actor"], "policy:tool-access@1.0.0");
     assert_eq!(actions[1]["actor"], format!("key:{}", &key[4..12]));
@@ -179,7 +184,7 @@ async fn bulk_answers_for_each() {
     let ids: Vec<_> = found.iter().map(|v| v["violation_id"].clone()).collect();
     let unknown = json!("00000000-0000-0000-0000-000000000000");
     let bulk = json!({
-        "ids": [ids[0], ids[1], unknown], "command": { "type": "acknowledge", "comment": "all" },
+        "ids": [ids[0], ids[1], unknown], "command": { "type": "acknowledge" },
     });
     let answer = app.post("/v1/violations/bulk", &bulk).await.expect(200).body;
     let outcomes: Vec<&str> = answer["results"]

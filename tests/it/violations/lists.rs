@@ -98,6 +98,22 @@ async fn a_list_is_not_sent_twice_to_who_holds_it() {
 }
 
 #[tokio::test]
+async fn a_list_that_names_an_appends_position_has_what_that_append_has_broken() {
+    let app = TestApp::start().await;
+    app.activate_policy(&tool_policy("1.0.0")).await;
+    for _ in 0..10 {
+        let session = app.start_session().await;
+        let calls: Vec<_> = (0..20).map(|n| events::call_of(session, n, "wire")).collect();
+        let appended = app.append(session, &calls).await.expect(201).body;
+        let path = format!("/v1/violations?session_id={session}");
+        let request = app.request(reqwest::Method::GET, &path);
+        let request = request.header("exhibit-min-position", appended["position"].to_string());
+        let list = tests::send(request).await.expect(200).body;
+        assert_eq!(list["items"].as_array().unwrap().len(), 20);
+    }
+}
+
+#[tokio::test]
 async fn a_list_waits_for_the_position_of_a_command() {
     let app = TestApp::start().await;
     let violation = super::commands::one_violation(&app).await;

@@ -27,9 +27,7 @@ pub(super) async fn wait_for_judgement(
     caller: &Caller,
     row: &SessionRow,
 ) -> Result<Judged, Problem> {
-    Source::Projections(&["judgement"]).reach(app, caller.tenant, row.position).await?;
-    let head = app.reads.log_head(caller.tenant).await?.map_or(0, |head| head.position);
-    Source::Projections(&["violations"]).reach(app, caller.tenant, head).await?;
+    Source::Judged.reach(app, caller.tenant, row.position).await?;
     judged::of_one(app, caller.tenant, row).await
 }
 

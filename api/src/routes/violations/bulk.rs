@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use domain::scope::Scope;
 use domain::violation::Request;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::list::{ListFilter, filter_of};
-use crate::auth::Caller;
+use crate::auth::{Caller, scope_missing};
 use crate::extract::JsonBody;
 use crate::problem::Problem;
 use crate::state::App;
@@ -24,7 +25,8 @@ pub struct BulkRequest {
     /// These violations, up to 500; or else `filter`.
     #[schema(max_items = 500)]
     ids: Option<Vec<Uuid>>,
-    /// The violations that a list with these filters shows, up to 500, the latest first.
+    /// The violations that a list with these filters shows, up to 500, the latest first; needs
+    /// `evidence:read`, as that list does.
     filter: Option<ListFilter>,
     command: BulkCommand,
 }
@@ -99,6 +101,7 @@ pub async fn bulk(
         (Some(_), None) => {
             return Err(Problem::request(format!("ids are at most {VIOLATIONS_MAX}")));
         }
+        (None, Some(_)) if !caller.may(Scope::EvidenceRead) => return Err(scope_missing()),
         (None, Some(filter)) => {
             let (filter, limit) = (filter_of(filter)?, VIOLATIONS_MAX as i64 + 1);
             let now = app.clock.now();

@@ -4,8 +4,10 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use domain::scope::Scope;
 use domain::violation::Request;
 use serde::Deserialize;
+use serde_json::json;
 use utoipa::{IntoParams, IntoResponses, ToSchema};
 use uuid::Uuid;
 
@@ -108,7 +110,8 @@ struct Named {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "describes what the handlers answer")]
 enum Answers {
-    /// The violation; as it was when it was so already.
+    /// The violation; as it was when it was so already. A key without `evidence:read` gets id,
+    /// status, version, escalation level and position alone.
     #[response(status = 200)]
     Done(#[to_schema] Box<ViolationView>),
     /// `VIOLATION_NOT_FOUND`
@@ -207,5 +210,13 @@ async fn execute(
     let metadata = caller.metadata();
     app.violations.execute(caller.tenant, violation, request, expected, &metadata).await?;
     let view = find(app, caller.tenant, violation).await?;
-    Ok(conditional::versioned(view.version, view))
+    if caller.may(Scope::EvidenceRead) {
+        return Ok(conditional::versioned(view.version, view));
+    }
+    // Who may act and not read learns what became of the command.
+    let outcome = json!({
+        "violation_id": violation, "status": view.status, "version": view.version,
+        "escalation_level": view.escalation_level, "position": view.position,
+    });
+    Ok(conditional::versioned(view.version, outcome))
 }

@@ -23,8 +23,7 @@ use crate::problem::Problem;
 use crate::state::App;
 
 /// What lists and commands read from.
-pub(super) const SOURCE: crate::min_position::Source =
-    crate::min_position::Source::Projections(&["violations"]);
+pub(super) const SOURCE: crate::min_position::Source = crate::min_position::Source::Judged;
 
 /// A violation named by the path; what is no id names none.
 pub struct ViolationPath(pub Uuid);

@@ -133,12 +133,12 @@ fn what_an_explanation_shows_is_masked_and_short() {
         let explanation = policy.explain(0, Some(rule), &stage.context(&payload), &without_mail);
         json!(explanation)["left_value"].clone()
     };
-    assert_eq!(shown(0), "[EMAIL]");
-    assert_eq!(shown(1), format!("{}…", "ä".repeat(256)));
+    assert_eq!(shown(0), "text of 15 characters");
+    assert_eq!(shown(1), "text of 300 characters");
     assert_eq!(shown(2), "array of 3");
     assert_eq!(shown(3), "object");
     assert_eq!(shown(4), Value::Null);
-    assert_eq!(shown(5), "[CARD]");
+    assert_eq!(shown(5), "number");
     assert_eq!(shown(6), 0.5);
 }
 
