@@ -58,6 +58,7 @@ impl Side {
             windows: self.windows_of(&piece),
             entries: piece.into_iter().map(Entry::Records).collect(),
             open_calls,
+            violations_alone: true,
         };
         // When a violation would be detected is nothing that a report says.
         let mut rulings =

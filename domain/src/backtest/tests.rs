@@ -92,6 +92,7 @@ fn found(policy: &Arc<CompiledPolicy>) -> HashMap<String, HashSet<Hash>> {
         entries: history(60).into_iter().map(Entry::Records).collect(),
         windows: HashMap::new(),
         open_calls: HashMap::new(),
+        violations_alone: false,
     };
     let mut found: HashMap<String, HashSet<Hash>> = HashMap::new();
     for ruling in judge(matter, DateTime::UNIX_EPOCH).unwrap().violations {

@@ -45,8 +45,18 @@ pub enum JudgeError {
 /// # Errors
 /// When a stored payload is not the JSON that was stored.
 pub fn judge(matter: Matter, now: DateTime<Utc>) -> Result<Rulings, JudgeError> {
-    let Matter { tenant, active, entries, windows, open_calls } = matter;
+    let Matter { tenant, active, entries, windows, open_calls, violations_alone } = matter;
+    let asked = |asks: fn(&CompiledPolicy) -> bool| {
+        let activated = entries.iter().filter_map(|entry| match entry {
+            Entry::Activated(policy) => Some(policy),
+            Entry::Retired { .. } | Entry::Records(_) => None,
+        });
+        !violations_alone || active.iter().chain(activated).any(|policy| asks(policy))
+    };
+    let (finds, joins) = (asked(looks_at_personal_data), asked(demands_results));
     let mut pass = Pass {
+        finds,
+        joins,
         tenant,
         now,
         active,
@@ -72,6 +82,10 @@ pub fn judge(matter: Matter, now: DateTime<Utc>) -> Result<Rulings, JudgeError> 
 }
 
 struct Pass {
+    /// Personal data is looked for.
+    finds: bool,
+    /// Calls are joined with their results.
+    joins: bool,
     tenant: TenantId,
     now: DateTime<Utc>,
     /// In the order of their names.
@@ -120,19 +134,27 @@ impl Pass {
 
     fn record(&mut self, records: &Records, record: &Testimony) -> Result<(), JudgeError> {
         let event_type = record.event_type.as_str();
-        let is_tools = [EventType::TOOL_CALL, EventType::TOOL_RESULT].contains(&record.event_type);
-        let ends = record.event_type == EventType::SESSION_END
-            || record.event_type == EventType::CHAIN_SEAL && !records.session.has_session_end;
+        let tools = [EventType::TOOL_CALL, EventType::TOOL_RESULT];
+        let is_tools = self.joins && tools.contains(&record.event_type);
+        let ends = self.joins
+            && (record.event_type == EventType::SESSION_END
+                || record.event_type == EventType::CHAIN_SEAL && !records.session.has_session_end);
         let policies: Vec<Arc<CompiledPolicy>> =
             self.active.iter().filter(|policy| policy.applies_to(event_type)).cloned().collect();
         if policies.is_empty() && !is_tools && !ends {
-            self.find(records, record, personal_data::scan(&record.payload));
+            if self.finds {
+                self.find(records, record, personal_data::scan(&record.payload));
+            }
             return Ok(());
         }
         let document = json::parse(record.payload.as_bytes(), DEPTH_MAX)
             .map_err(|_| JudgeError::Payload(record.event_id))?;
         let payload = &document.root;
-        let findings = personal_data::scan_parsed(&record.payload, payload);
+        let findings = if self.finds {
+            personal_data::scan_parsed(&record.payload, payload)
+        } else {
+            Vec::new()
+        };
         let pii = pii_facts(&findings);
         let (mut event_id, mut session_id) = (Uuid::encode_buffer(), Uuid::encode_buffer());
         let context = Context {
@@ -153,13 +175,15 @@ impl Pass {
         let mut verdict = Verdict::default();
         for policy in &policies {
             let broken = self.apply(policy, &case)?;
-            if record.event_type == EventType::TOOL_CALL {
+            if is_tools {
                 let Document { name, version, .. } = policy.document();
                 verdict.judged_by.push(format!("{name}@{version}"));
                 verdict.broken.extend(broken.into_iter().map(|c| format!("{name}/{c}")));
             }
         }
-        self.calls.take(records, record, payload, verdict);
+        if is_tools {
+            self.calls.take(records, record, payload, verdict);
+        }
         if ends {
             self.end(&case)?;
         }
@@ -315,11 +339,8 @@ impl Pass {
         let open = self.calls.open(case.records.session.id);
         let Some(first) = open.first().map(|call| call.sequence_number) else { return Ok(()) };
         let count = open.len();
-        let demands = |policy: &CompiledPolicy| {
-            policy.document().limits.as_ref().is_some_and(|limits| limits.require_tool_results)
-        };
         let demanding: Vec<Arc<CompiledPolicy>> =
-            self.active.iter().filter(|policy| demands(policy)).cloned().collect();
+            self.active.iter().filter(|policy| demands_results(policy)).cloned().collect();
         for policy in demanding {
             let breach = Breach {
                 control: TOOL_RESULTS_CONTROL,
@@ -399,6 +420,15 @@ impl Pass {
         let (uses, results) = calls.finish();
         Rulings { violations, findings, uses, results, windows }
     }
+}
+
+fn demands_results(policy: &CompiledPolicy) -> bool {
+    policy.document().limits.as_ref().is_some_and(|limits| limits.require_tool_results)
+}
+
+fn looks_at_personal_data(policy: &CompiledPolicy) -> bool {
+    let mut rules = policy.document().controls.iter().flat_map(|control| &control.rules);
+    policy.document().pii.is_some() || rules.any(|rule| rule.left.starts_with("pii"))
 }
 
 fn pii_facts(findings: &[Finding]) -> PiiFacts {

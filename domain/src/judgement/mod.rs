@@ -44,6 +44,8 @@ pub struct Matter {
     pub windows: HashMap<WindowKey, Window>,
     /// Calls of the entries' sessions that had no result before, oldest first.
     pub open_calls: HashMap<SessionId, Vec<OpenCall>>,
+    /// Violations alone are wanted: what else is found is left out where no policy asks for it.
+    pub violations_alone: bool,
 }
 
 /// One event of the log that concerns the judge.

@@ -160,7 +160,8 @@ impl Docket for PgDocket {
             .map_err(failed)?;
         let open_calls =
             found::open_calls(transaction, tenant, *generation, &entries).await.map_err(failed)?;
-        let matter = Matter { tenant, active, entries, windows, open_calls };
+        let matter =
+            Matter { tenant, active, entries, windows, open_calls, violations_alone: false };
         let hints = self.hints.clone();
         let hearing = PgHearing { tenant, standing, reached, matter: Some(matter), hints };
         Ok(Opened::Hearing(Box::new(hearing)))

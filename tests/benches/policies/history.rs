@@ -91,6 +91,7 @@ impl History {
                 entries: copy(piece).into_iter().map(Entry::Records).collect(),
                 windows: std::collections::HashMap::new(),
                 open_calls: std::collections::HashMap::new(),
+                violations_alone: false,
             };
             let now = SystemClock.now();
             let began = Instant::now();
