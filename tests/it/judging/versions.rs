@@ -30,7 +30,8 @@ async fn a_change_of_version_takes_effect_between_two_events_of_the_log() {
     call(2).await;
     let second = app.activate_policy(&tool_policy("1.1.0")).await["position"].as_u64().unwrap();
     let after = call(3).await;
-    assert_eq!(after, second + 1, "the log has one order");
+    // Violations of the calls before may stand between them.
+    assert!(after > second, "the log has one order");
     app.retire_policy(&tool_policy("1.1.0")).await;
     call(4).await;
     let found = app.violations("").await;
