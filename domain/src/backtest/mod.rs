@@ -113,21 +113,22 @@ impl Trial {
             return Ok(());
         }
         self.events += count(&piece);
+        let piece: Vec<Arc<Records>> = piece.into_iter().map(Arc::new).collect();
         let instants = piece.iter().flat_map(|r| &r.records).map(|r| r.received_at);
         let latest = instants.max().map_or(self.latest, |at| at.timestamp_micros());
         self.latest = self.latest.max(latest);
         let ended = ended(&piece);
         let open = self.open_calls_of(&piece);
         let by_active = match &mut self.active {
-            None => Vec::new(),
-            Some(active) => {
-                let copy = piece.iter().map(copy).collect();
-                active.judge(self.tenant, copy, open.clone(), self.latest)?.violations
-            }
+            None => Rulings::default(),
+            Some(active) => active.judge(self.tenant, &piece, open.clone(), self.latest)?,
         };
-        let by_candidate = self.candidate.judge(self.tenant, piece, open, self.latest)?;
-        self.carry_calls(&by_candidate, &ended);
+        let by_candidate = self.candidate.judge(self.tenant, &piece, open, self.latest)?;
+        // Who joins calls finds the same, whichever policy it is; one that does not finds nothing.
+        let joined = if self.candidate.joins_calls() { &by_candidate } else { &by_active };
+        self.carry_calls(joined, &ended);
         let (candidate, active) = (&mut self.candidate, self.active.as_mut());
+        let by_active = by_active.violations;
         self.tally.take((candidate, by_candidate.violations), (active, by_active), self.latest);
         Ok(())
     }
@@ -149,13 +150,12 @@ impl Trial {
         }
     }
 
-    fn open_calls_of(&self, piece: &[Records]) -> HashMap<SessionId, Vec<OpenCall>> {
+    fn open_calls_of(&self, piece: &[Arc<Records>]) -> HashMap<SessionId, Vec<OpenCall>> {
         let sessions: HashSet<SessionId> = piece.iter().map(|records| records.session.id).collect();
         let open = |id: SessionId| Some((id, self.open_calls.get(&id)?.clone()));
         sessions.into_iter().filter_map(open).collect()
     }
 
-    /// Who finds it is the same: calls and results do not depend on policies.
     fn carry_calls(&mut self, rulings: &Rulings, ended: &HashSet<SessionId>) {
         for result in &rulings.results {
             if let Some(open) = self.open_calls.get_mut(&result.session) {
@@ -172,18 +172,9 @@ impl Trial {
 }
 
 /// Sessions that end in a piece: nothing comes after that but a seal, which asks for nothing then.
-fn ended(piece: &[Records]) -> HashSet<SessionId> {
+fn ended(piece: &[Arc<Records>]) -> HashSet<SessionId> {
     let ends = [EventType::SESSION_END, EventType::CHAIN_SEAL];
-    let ended = |records: &&Records| records.records.iter().any(|r| ends.contains(&r.event_type));
+    let ended =
+        |records: &&Arc<Records>| records.records.iter().any(|r| ends.contains(&r.event_type));
     piece.iter().filter(ended).map(|records| records.session.id).collect()
-}
-
-/// For the other version: judging takes its matter with it.
-fn copy(records: &Records) -> Records {
-    Records {
-        position: records.position,
-        correlation_id: String::new(),
-        session: records.session.clone(),
-        records: records.records.clone(),
-    }
 }

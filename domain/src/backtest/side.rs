@@ -39,6 +39,11 @@ impl Side {
         thresholds.map(|threshold| threshold.window_seconds).max().unwrap_or_default()
     }
 
+    /// Whether it must know which calls were answered, and so finds that out.
+    pub(super) fn joins_calls(&self) -> bool {
+        self.policy.demands_tool_results()
+    }
+
     /// Whether what breaks a control is a window, not an event.
     pub(super) fn counts(&self, control: &str) -> bool {
         let mut controls = self.controls().iter();
@@ -48,15 +53,15 @@ impl Side {
     pub(super) fn judge(
         &mut self,
         tenant: TenantId,
-        piece: Vec<Records>,
+        piece: &[Arc<Records>],
         open_calls: HashMap<SessionId, Vec<OpenCall>>,
         latest: i64,
     ) -> Result<Rulings, TrialError> {
         let matter = Matter {
             tenant,
             active: vec![self.policy.clone()],
-            windows: self.windows_of(&piece),
-            entries: piece.into_iter().map(Entry::Records).collect(),
+            windows: self.windows_of(piece),
+            entries: piece.iter().cloned().map(Entry::Records).collect(),
             open_calls,
             violations_alone: true,
         };
@@ -82,7 +87,7 @@ impl Side {
     }
 
     /// The windows that the actors of a piece may move.
-    fn windows_of(&self, piece: &[Records]) -> HashMap<WindowKey, Window> {
+    fn windows_of(&self, piece: &[Arc<Records>]) -> HashMap<WindowKey, Window> {
         let mut windows = HashMap::new();
         if self.windows.is_empty() {
             return windows;

@@ -19,9 +19,18 @@ use crate::policy::validate::Policy;
 const TENANT: TenantId = TenantId(Uuid::from_u128(1));
 
 fn policy(version: &str, allowed: &Value, failures: u32) -> Arc<CompiledPolicy> {
+    policy_with(version, allowed, failures, true)
+}
+
+fn policy_with(
+    version: &str,
+    allowed: &Value,
+    failures: u32,
+    require_tool_results: bool,
+) -> Arc<CompiledPolicy> {
     let document = json!({
         "name": "tool-access", "version": version,
-        "limits": { "require_tool_results": true },
+        "limits": { "require_tool_results": require_tool_results },
         "controls": [
             { "id": "allowed", "severity": "high", "rules": [
                 { "id": "on-the-list", "left": "payload.tool_name", "op": "in", "right": allowed },
@@ -89,7 +98,7 @@ fn found(policy: &Arc<CompiledPolicy>) -> HashMap<String, HashSet<Hash>> {
     let matter = Matter {
         tenant: TENANT,
         active: vec![policy.clone()],
-        entries: history(60).into_iter().map(Entry::Records).collect(),
+        entries: history(60).into_iter().map(Arc::new).map(Entry::Records).collect(),
         windows: HashMap::new(),
         open_calls: HashMap::new(),
         violations_alone: false,
@@ -140,6 +149,22 @@ fn a_trial_in_pieces_finds_what_judging_everything_at_once_finds() {
             assert_eq!(examples.added.len() as u64, added.min(10), "{control}");
             assert_eq!(examples.removed.len() as u64, removed.min(10), "{control}");
             assert!(examples.added.iter().all(|example| example.control == *control));
+        }
+    }
+}
+
+/// Calls are answered pieces later, whichever of the two must know of it.
+#[test]
+fn one_version_alone_may_demand_results() {
+    let demands = policy_with("1.0.0", &json!(["search", "look_up"]), 3, true);
+    let does_not = policy_with("2.0.0", &json!(["search", "look_up"]), 3, false);
+    for (candidate, active) in [(&demands, &does_not), (&does_not, &demands)] {
+        let expected = expected(candidate, active);
+        let unanswered = expected["require_tool_results"];
+        assert!(unanswered.added + unanswered.removed > 0, "{expected:?}");
+        for pieces in [1, 7, 1_000] {
+            let report = tried(pieces, Span::default(), [Some(candidate), Some(active)]);
+            assert_eq!(report.controls, expected, "in pieces of {pieces}");
         }
     }
 }

@@ -53,7 +53,8 @@ pub fn judge(matter: Matter, now: DateTime<Utc>) -> Result<Rulings, JudgeError> 
         });
         !violations_alone || active.iter().chain(activated).any(|policy| asks(policy))
     };
-    let (finds, joins) = (asked(looks_at_personal_data), asked(demands_results));
+    let finds = asked(CompiledPolicy::asks_for_personal_data);
+    let joins = asked(CompiledPolicy::demands_tool_results);
     let mut pass = Pass {
         finds,
         joins,
@@ -155,7 +156,10 @@ impl Pass {
         } else {
             Vec::new()
         };
-        let pii = pii_facts(&findings);
+        let pii = PiiFacts {
+            types: kinds(findings.iter()),
+            count: findings.iter().map(|found| u64::from(found.count)).sum(),
+        };
         let (mut event_id, mut session_id) = (Uuid::encode_buffer(), Uuid::encode_buffer());
         let context = Context {
             event: EventFacts {
@@ -175,7 +179,7 @@ impl Pass {
         let mut verdict = Verdict::default();
         for policy in &policies {
             let broken = self.apply(policy, &case)?;
-            if is_tools {
+            if is_tools && record.event_type == EventType::TOOL_CALL {
                 let Document { name, version, .. } = policy.document();
                 verdict.judged_by.push(format!("{name}@{version}"));
                 verdict.broken.extend(broken.into_iter().map(|c| format!("{name}/{c}")));
@@ -270,11 +274,9 @@ impl Pass {
         let Some(crossing) = crossing else { return Ok(()) };
         let Crossing { window_start_micros, failures, events } = crossing;
         let start = DateTime::from_timestamp_micros(window_start_micros).unwrap_or(self.now);
-        let kind = match threshold.kind {
-            ThresholdKind::Count => "count",
-            ThresholdKind::Percent => "percent",
-            ThresholdKind::TimeWindow => "time_window",
-        };
+        let mut crossed = json!(threshold);
+        crossed["window_start"] = json!(format_micros(start));
+        (crossed["failures"], crossed["events"]) = (json!(failures), json!(events));
         let last = policy.explain(number, None, &case.context, &masked);
         let breach = Breach {
             control: &control.id,
@@ -290,15 +292,7 @@ impl Pass {
                 control.description.as_deref().unwrap_or(&control.id).trim_end_matches('.'),
                 threshold.window_seconds
             ),
-            explanation: json!({
-                "threshold": {
-                    "type": kind, "value": threshold.value,
-                    "window_seconds": threshold.window_seconds,
-                    "window_start": format_micros(start),
-                    "failures": failures, "events": events,
-                },
-                "last": last,
-            }),
+            explanation: json!({ "threshold": crossed, "last": last }),
         };
         self.raise(policy, case, breach)
     }
@@ -318,15 +312,12 @@ impl Pass {
         if forbidden.is_empty() {
             return Ok(false);
         }
-        let mut types: Vec<&str> = forbidden.iter().map(|f| f.detector.as_str()).collect();
-        types.sort_unstable();
-        types.dedup();
         let breach = Breach {
             control: PII_CONTROL,
             rule: None,
             severity: clause.severity,
             occurrence: Occurrence::Event(case.record.event_id),
-            reason: format!("personal data: {}", types.join(", ")),
+            reason: format!("personal data: {}", kinds(forbidden.iter().copied()).join(", ")),
             explanation: json!({ "pii": { "detectors": clause.detectors, "findings": forbidden } }),
         };
         self.raise(policy, case, breach)?;
@@ -340,7 +331,7 @@ impl Pass {
         let Some(first) = open.first().map(|call| call.sequence_number) else { return Ok(()) };
         let count = open.len();
         let demanding: Vec<Arc<CompiledPolicy>> =
-            self.active.iter().filter(|policy| demands_results(policy)).cloned().collect();
+            self.active.iter().filter(|policy| policy.demands_tool_results()).cloned().collect();
         for policy in demanding {
             let breach = Breach {
                 control: TOOL_RESULTS_CONTROL,
@@ -422,20 +413,12 @@ impl Pass {
     }
 }
 
-fn demands_results(policy: &CompiledPolicy) -> bool {
-    policy.document().limits.as_ref().is_some_and(|limits| limits.require_tool_results)
-}
-
-fn looks_at_personal_data(policy: &CompiledPolicy) -> bool {
-    let mut rules = policy.document().controls.iter().flat_map(|control| &control.rules);
-    policy.document().pii.is_some() || rules.any(|rule| rule.left.starts_with("pii"))
-}
-
-fn pii_facts(findings: &[Finding]) -> PiiFacts {
-    let mut types: Vec<&'static str> = findings.iter().map(|f| f.detector.as_str()).collect();
-    types.sort_unstable();
-    types.dedup();
-    PiiFacts { types, count: findings.iter().map(|f| u64::from(f.count)).sum() }
+/// The kinds of findings, each once, by name.
+fn kinds<'f>(findings: impl Iterator<Item = &'f Finding>) -> Vec<&'static str> {
+    let mut kinds: Vec<&'static str> = findings.map(|found| found.detector.as_str()).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    kinds
 }
 
 fn masked(text: &str) -> Cow<'_, str> {

@@ -57,11 +57,11 @@ pub enum Entry {
         name: String,
         version: String,
     },
-    Records(Records),
+    Records(Arc<Records>),
 }
 
 /// The records of one append, or of a seal.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Records {
     pub position: u64,
     /// Of the request that brought them.

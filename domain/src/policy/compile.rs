@@ -76,6 +76,17 @@ impl CompiledPolicy {
         })
     }
 
+    /// Whether a session that ends with an unanswered call breaks it.
+    pub fn demands_tool_results(&self) -> bool {
+        self.document.limits.as_ref().is_some_and(|limits| limits.require_tool_results)
+    }
+
+    /// Whether it asks for personal data, in a clause or in a rule.
+    pub fn asks_for_personal_data(&self) -> bool {
+        let mut rules = self.document.controls.iter().flat_map(|control| &control.rules);
+        self.document.pii.is_some() || rules.any(|rule| rule.left.starts_with("pii"))
+    }
+
     pub fn document(&self) -> &Document {
         &self.document
     }

@@ -140,7 +140,7 @@ pub(crate) async fn history(
     // Without policies there is no book to be asked.
     let entries = entries(connection, tenant, piece, &PolicyBook::default()).await?;
     let records = entries.into_iter().filter_map(|entry| match entry {
-        Entry::Records(records) => Some(records),
+        Entry::Records(records) => Some(Arc::unwrap_or_clone(records)),
         Entry::Activated(_) | Entry::Retired { .. } => None,
     });
     Ok(Some((records.collect(), reached)))
@@ -174,12 +174,8 @@ pub(super) async fn entries(
                     return Err(Unjudged::Stored(reason));
                 }
                 let position = position as u64;
-                entries.push(Entry::Records(Records {
-                    position,
-                    correlation_id,
-                    session,
-                    records,
-                }));
+                let records = Records { position, correlation_id, session, records };
+                entries.push(Entry::Records(Arc::new(records)));
             }
             What::Activated { content_hash } => {
                 entries

@@ -88,7 +88,7 @@ impl History {
             let matter = Matter {
                 tenant: self.tenant,
                 active: active.to_vec(),
-                entries: copy(piece).into_iter().map(Entry::Records).collect(),
+                entries: piece.iter().cloned().map(Arc::new).map(Entry::Records).collect(),
                 windows: std::collections::HashMap::new(),
                 open_calls: std::collections::HashMap::new(),
                 violations_alone: false,
@@ -135,7 +135,7 @@ impl History {
             Trial::new(self.tenant, Span::default(), candidate.clone(), active.cloned());
         let mut took = Duration::ZERO;
         for piece in &self.pieces {
-            let piece = copy(piece);
+            let piece = piece.clone();
             let began = Instant::now();
             trial.take(piece)?;
             took += began.elapsed();
@@ -186,15 +186,4 @@ impl History {
         }
         Err("a backtest takes for ever".into())
     }
-}
-
-/// Judging takes its matter with it.
-fn copy(piece: &[Records]) -> Vec<Records> {
-    let copy = |records: &Records| Records {
-        position: records.position,
-        correlation_id: records.correlation_id.clone(),
-        session: records.session.clone(),
-        records: records.records.clone(),
-    };
-    piece.iter().map(copy).collect()
 }

@@ -183,6 +183,26 @@ async fn a_name_that_no_read_model_has_is_refused() {
     assert!(told.contains("no projection `nothing`"), "{told}");
 }
 
+/// Until so many of the database's sessions wait for another's lock.
+async fn until_waiting(owner: &sqlx::PgPool, sessions: i64) {
+    let waiting = || async {
+        sqlx::query_scalar::<_, i64>(
+            "select count(*) from pg_stat_activity
+             where datname = current_database() and wait_event_type = 'Lock'",
+        )
+        .fetch_one(owner)
+        .await
+        .unwrap()
+    };
+    for _ in 0..600 {
+        if waiting().await >= sessions {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("{} sessions wait, not {sessions}", waiting().await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_rebuilds_at_once_one_gives_way() {
     let app = Arc::new(TestApp::start().await);
@@ -190,13 +210,15 @@ async fn of_two_rebuilds_at_once_one_gives_way() {
     app.settle().await;
     let owner = app.database.as_ref().unwrap().as_owner().await;
     let before = rows(&owner).await;
-    // As long as a rebuild over a large log takes.
+    // A rebuild stands in the middle of its work for as long as the gate is shut.
+    let mut gate = owner.acquire().await.unwrap();
     sqlx::raw_sql(
-        "create function slow() returns trigger language plpgsql as
-             'begin perform pg_sleep(1); return null; end';
-         create trigger slow after insert on event_counts execute function slow()",
+        "create function wait() returns trigger language plpgsql as
+             'begin perform pg_advisory_xact_lock_shared(1); return null; end';
+         create trigger wait after insert on event_counts execute function wait();
+         select pg_advisory_lock(1)",
     )
-    .execute(&owner)
+    .execute(&mut *gate)
     .await
     .unwrap();
     let rebuild = || {
@@ -204,7 +226,7 @@ async fn of_two_rebuilds_at_once_one_gives_way() {
         tokio::task::spawn_blocking(move || app.cli(&["projections", "rebuild", "event_counts"]))
     };
     let first = rebuild();
-    tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+    until_waiting(&owner, 1).await;
     let refused = rebuild().await.unwrap();
     let told = String::from_utf8(refused.stderr).unwrap();
     assert!(told.contains("another process rebuilds it"), "{told}");
@@ -219,7 +241,10 @@ async fn of_two_rebuilds_at_once_one_gives_way() {
     .execute(&owner)
     .await
     .unwrap();
-    let second = rebuild().await.unwrap();
+    let second = rebuild();
+    until_waiting(&owner, 2).await;
+    sqlx::query("select pg_advisory_unlock(1)").execute(&mut *gate).await.unwrap();
+    let second = second.await.unwrap();
     assert!(second.status.success(), "{}", String::from_utf8_lossy(&second.stderr));
     let first = first.await.unwrap();
     let told = String::from_utf8(first.stderr).unwrap();
