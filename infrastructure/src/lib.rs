@@ -3,6 +3,8 @@
 pub mod backtests;
 pub mod database;
 pub mod docket;
+pub mod export_files;
+pub mod export_jobs;
 pub mod hints;
 pub mod keyring;
 pub mod policies_in_force;

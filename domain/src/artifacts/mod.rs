@@ -7,6 +7,11 @@ pub mod csv;
 pub mod manifest;
 pub mod ndjson;
 
+/// Stands in everything that people read (contract/exports.md).
+pub const DISCLAIMER: &str = "EVIDENCE SUPPORT STATEMENT. This report provides cryptographic evidence \
+    to support audit and investigation. It does not certify compliance with any legal, regulatory or \
+    contractual standard.";
+
 /// A value had no canonical form.
 #[derive(Debug, thiserror::Error)]
 #[error("no canonical form: {0}")]

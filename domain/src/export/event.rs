@@ -152,6 +152,17 @@ impl ExportEvent {
         }
     }
 
+    /// Whose act it is; none for what the server does by itself.
+    pub fn by(&self) -> Option<&str> {
+        match self {
+            Self::Requested { by, .. }
+            | Self::Created { by, .. }
+            | Self::Downloaded { by, .. }
+            | Self::Verified { by, .. } => Some(by),
+            Self::Failed { .. } | Self::Expired { .. } => None,
+        }
+    }
+
     /// The session that it is about, if it is about one.
     pub fn session_id(&self) -> Option<SessionId> {
         match self {
