@@ -10,6 +10,7 @@ pub mod dashboards;
 pub mod evidence;
 pub mod feed;
 pub mod folds;
+pub mod judged;
 pub mod judgement;
 pub mod keys;
 pub mod log;
