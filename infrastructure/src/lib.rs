@@ -14,5 +14,6 @@ pub mod session_store;
 pub mod system;
 pub mod tickets;
 pub mod violation_store;
+mod write_door;
 
 pub use database::MIGRATOR;

@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod exports;
 pub mod feed;
 pub mod folds;
+pub mod judged;
 pub mod judgement;
 pub mod keys;
 pub mod log;
