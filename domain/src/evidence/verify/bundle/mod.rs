@@ -34,6 +34,8 @@ pub enum Found {
     Whole { bytes: u64, sha256: Hash },
     /// More than the manifest says; the rest was not read.
     Longer,
+    /// Its content cannot be unpacked.
+    Damaged,
     /// Nothing that a bundle may hold: the reason is the end of a sentence.
     Irregular(&'static str),
 }
@@ -121,7 +123,7 @@ impl<'a> BundleVerifier<'a> {
         };
         let (bytes, sha256) = match found {
             Found::Whole { bytes, sha256 } => (Some(bytes), Some(sha256)),
-            Found::Longer | Found::Irregular(_) => (None, None),
+            Found::Longer | Found::Damaged | Found::Irregular(_) => (None, None),
         };
         if (bytes, sha256) == (Some(claim.bytes), Some(claim.sha256)) {
             return true;

@@ -79,6 +79,13 @@ impl BundleVerifier<'_> {
                 (message.to_owned(), json!({ "file": MANIFEST_FILE }))
             });
         }
+        if let (Some(expected), true) = (self.options.expected_head, self.evidence.is_empty()) {
+            // A check that was asked for and cannot be made must not end green.
+            self.findings.note(Code::ExpectedHeadMismatch, Place::default(), || {
+                let message = "There is no chain in it whose head could be compared.";
+                (message.to_owned(), json!({ "expected": expected, "computed": null }))
+            });
+        }
         let Some(manifest) = &self.manifest else { return };
         for name in manifest.files.keys().filter(|name| !self.seen.contains(*name)) {
             let shown = brief(name);
