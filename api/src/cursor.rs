@@ -56,7 +56,7 @@ impl Cursors {
     }
 
     /// The mark of a cursor that this server made for this list.
-    fn open<T: DeserializeOwned>(&self, list: &str, cursor: &str) -> Result<T, Problem> {
+    pub fn open<T: DeserializeOwned>(&self, list: &str, cursor: &str) -> Result<T, Problem> {
         let invalid = Problem::cursor;
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
         let (tag, mark) = bytes.split_at_checked(TAG_BYTES).ok_or_else(invalid)?;

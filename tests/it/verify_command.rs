@@ -153,7 +153,6 @@ fn what_cannot_be_read_ends_with_5_and_prints_no_verdict() {
     case.file("broken.json", "{");
     for args in [
         ["absent.jsonl"].as_slice(),
-        &["."],
         &["session.jsonl", "--jwks", "absent.json"],
         &["session.jsonl", "--jwks", "broken.json"],
         &["session.jsonl", "absent.jsonl"],
@@ -162,6 +161,13 @@ fn what_cannot_be_read_ends_with_5_and_prints_no_verdict() {
         assert_eq!(ended.code, Some(5), "{args:?}: {ended:?}");
         assert!(ended.stdout.is_empty() && ended.stderr.starts_with("exhibit: "), "{ended:?}");
     }
+}
+
+#[test]
+fn a_folder_without_a_manifest_is_incomplete() {
+    let case = Case::new();
+    let (exit, report) = case.report(&["."]);
+    assert_eq!((exit, report["status"].as_str()), (1, Some("DEGRADED")), "{report}");
 }
 
 #[test]

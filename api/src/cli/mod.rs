@@ -2,7 +2,9 @@
 
 mod bench;
 mod demo;
+mod explain;
 mod export;
+mod inputs;
 mod key;
 mod keys;
 mod log;
@@ -43,11 +45,14 @@ enum Verb {
     Migrate(MigrateArgs),
     /// Check evidence offline: no server, no network
     ///
-    /// Reads JSONL, a JSON array, or a JSON export; a DSSE seal (or the answer of
-    /// /v1/certificates/{id}) given as a further FILE is held against the log of its session.
+    /// Reads JSONL, a JSON array, a JSON export, an NDJSON export with its signature, and a bundle or
+    /// an evidence pack as a folder or a zip. A DSSE seal (or the answer of /v1/certificates/{id})
+    /// given as a further FILE is held against the log of its session; FILE.dsse.json is found by
+    /// itself.
     ///
     /// Exit codes: 0 PASS, 1 degraded or incomplete, 2 content does not match its hashes, 3 a
-    /// signature does not verify, 5 the input cannot be read, 64 wrong usage.
+    /// signature does not verify, 4 a file of a bundle does not match, is missing or is extra, 5 the
+    /// input cannot be read, 64 wrong usage.
     Verify(verify::VerifyArgs),
     /// Take events by filter away, with what was found in them, signed
     Export(export::ExportArgs),

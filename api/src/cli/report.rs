@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use domain::evidence::verify::{Axis, AxisResult, Finding, Report, Severity, Status};
+use domain::evidence::verify::{
+    Artifact, Axis, AxisResult, Finding, Format, Report, Severity, Status,
+};
 
 const COLUMNS: usize = 80;
 /// Findings shown; the JSON report has more.
@@ -40,13 +42,13 @@ pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn status(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let style = match report.status {
-        Status::Pass => GREEN,
-        Status::Degraded => YELLOW,
-        Status::Fail => RED,
-    }
-    .bold();
-    let class = report.evidence_class.map_or("no evidence class", |class| class.as_str());
+    let style = status_style(report.status);
+    let class = match (report.evidence_class, report.format) {
+        (Some(class), _) => class.as_str(),
+        (None, Format::Ndjson) => "evidence export",
+        (None, Format::Bundle) => "report bundle",
+        (None, _) => "no evidence class",
+    };
     writeln!(out, "{style}{}{style:#}  {class}", report.status.as_str())?;
     if !report.partial_reasons.is_empty() {
         let reasons: Vec<_> = report.partial_reasons.iter().map(|reason| reason.as_str()).collect();
@@ -55,7 +57,19 @@ fn status(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)
 }
 
+pub(super) fn status_style(status: Status) -> Style {
+    match status {
+        Status::Pass => GREEN,
+        Status::Degraded => YELLOW,
+        Status::Fail => RED,
+    }
+    .bold()
+}
+
 fn facts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(artifact) = &report.artifact {
+        return artifact_facts(report, artifact, out);
+    }
     let unknown = || "unknown".to_owned();
     let seal = match (report.sealed, report.complete) {
         (true, true) => "sealed, complete",
@@ -77,7 +91,33 @@ fn facts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn heading(text: &str, out: &mut dyn Write) -> io::Result<()> {
+/// A selection or a collection: what it says of itself, and what was counted in it.
+fn artifact_facts(report: &Report, artifact: &Artifact, out: &mut dyn Write) -> io::Result<()> {
+    let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".to_owned());
+    let asked = artifact.filters.as_ref().and_then(|filters| filters.as_object());
+    let asked: Vec<_> = asked
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, value)| Some(format!("{name} {}", value.as_str()?)))
+        .collect();
+    let counts: Vec<_> = artifact.counts.iter().map(|(name, n)| format!("{n} {name}")).collect();
+    let sha256 = artifact.sha256.map_or_else(|| "none".to_owned(), |hash| hash.to_string());
+    let facts = [
+        ("input", format!("{} ({})", report.input, report.format.as_str())),
+        ("id", text(&artifact.id)),
+        ("made", format!("{} by {}", text(&artifact.made_at), text(&artifact.made_by))),
+        ("purpose", text(&artifact.purpose)),
+        ("filters", if asked.is_empty() { "none".to_owned() } else { asked.join(", ") }),
+        ("holds", counts.join(", ").replace('_', " ")),
+        ("sha256", sha256),
+    ];
+    for (name, value) in facts {
+        paragraph(&format!("  {name:<11} "), 14, &value, Style::new(), out)?;
+    }
+    Ok(())
+}
+
+pub(super) fn heading(text: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\n{BOLD}{text}{BOLD:#}")
 }
 
@@ -141,7 +181,7 @@ fn one_finding(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Writes `lead`, then `text` in lines that begin at `indent` and end before column 80.
-fn paragraph(
+pub(super) fn paragraph(
     lead: &str,
     indent: usize,
     text: &str,

@@ -1,23 +1,24 @@
 //! `exhibit verify`: the offline verifier. Needs no server and no network.
 
 use std::fs::File;
-use std::io::{BufReader, IsTerminal, Read, Write};
+use std::io::{BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use domain::evidence::dsse::Envelope;
 use domain::evidence::jwk::JwkSet;
-use domain::evidence::verify::{Options, Report, parse_envelope, verify_reader};
+use domain::evidence::verify::{Options, Report, verify_reader};
 use domain::hash::Hash;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Format, report};
+use super::inputs::{self, Input};
+use super::{Format, explain, report};
+use crate::verification;
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
-    /// Evidence, and seals that belong to it
-    #[arg(required = true, value_name = "FILE")]
+    /// Evidence, and seals or signatures that belong to it; a bundle or a pack may be a folder
+    #[arg(required = true, value_name = "FILE_OR_FOLDER")]
     files: Vec<PathBuf>,
     /// Public keys that you trust, as a JWK set that did not come with the evidence
     #[arg(long, env = "EXHIBIT_JWKS", value_name = "FILE")]
@@ -28,12 +29,13 @@ pub(super) struct VerifyArgs {
     /// text for people, json for programs: one document on standard output
     #[arg(long, env = "EXHIBIT_FORMAT", default_value = "text")]
     format: Format,
+    /// Say in sentences what was checked, what was not, and what the verdict means
+    #[arg(long, env = "EXHIBIT_EXPLAIN")]
+    explain: bool,
 }
 
 /// The input cannot be read (evidence.md, section 6).
 const EXIT_UNREADABLE: u8 = 5;
-/// A seal is a few kilobytes; nothing larger is looked at as one.
-const SEAL_BYTES_MAX: u64 = 1 << 20;
 /// Below, a bar would only flicker.
 const BAR_BYTES_MIN: u64 = 16 << 20;
 
@@ -45,7 +47,7 @@ fn head(text: &str) -> Result<Hash, &'static str> {
 pub(super) fn run(args: &VerifyArgs) -> ExitCode {
     match verify_all(args) {
         Ok(reports) => {
-            if let Err(error) = print(&reports, args.format) {
+            if let Err(error) = print(&reports, args) {
                 anstream::eprintln!("exhibit: {error}");
                 return ExitCode::from(EXIT_UNREADABLE);
             }
@@ -82,24 +84,40 @@ fn verify_all(args: &VerifyArgs) -> Result<Vec<Report>, Refused> {
     let mut seals = Vec::new();
     let mut logs = Vec::new();
     for path in &args.files {
-        match read_seal(path)? {
-            Some(seal) => seals.push(seal),
-            None => logs.push(path),
+        match inputs::read(path).map_err(|e| unreadable(path, e))? {
+            Input::Signature(seal) => seals.push(seal),
+            evidence => logs.push((path, evidence)),
         }
     }
     if logs.is_empty() {
-        return Err(Refused::Usage("only seals were given: name the log that they belong to"));
+        return Err(Refused::Usage(
+            "only seals and signatures were given: name what they belong to",
+        ));
     }
     if args.expect_head.is_some() && logs.len() > 1 {
         return Err(Refused::Usage("--expect-head goes with one log"));
     }
-    let verify = |path: &&PathBuf| {
-        let seal = match (seals.as_slice(), logs.len()) {
-            ([only], 1) => Some(only),
-            (several, _) => seal_of(path, several)?,
-        };
-        let options = Options { keys: keys.as_ref(), expected_head: args.expect_head, seal };
-        verify_file(path, &options)
+    let verify = |(path, input): &(&PathBuf, Input)| {
+        let options = Options { keys: keys.as_ref(), expected_head: args.expect_head, seal: None };
+        let name = path.display().to_string();
+        let file = || File::open(path).map_err(|e| unreadable(path, e));
+        Ok(match input {
+            Input::Folder => verification::verify_folder(path, &name, &options, &mut |_| {}),
+            Input::Absent => verification::absent(&name, &options),
+            Input::Zip => {
+                verification::verify_zip(BufReader::new(file()?), &name, &options, &mut |_| {})
+            }
+            Input::Records | Input::Signature(_) => {
+                let given = match (seals.as_slice(), logs.len()) {
+                    ([only], 1) => Some(only.clone()),
+                    (several, _) => {
+                        inputs::signature_of(path, several).map_err(|e| unreadable(path, e))?
+                    }
+                };
+                let seal = given.or_else(|| inputs::signature_beside(path));
+                verify_file(path, &Options { seal: seal.as_ref(), ..options })?
+            }
+        })
     };
     logs.iter().map(verify).collect()
 }
@@ -111,34 +129,6 @@ fn read_keys(path: &Path) -> Result<JwkSet, Refused> {
     // RFC 7517, section 5: keys of kinds that are not understood are passed over.
     let keys = set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok()).collect();
     Ok(JwkSet { keys })
-}
-
-fn read_seal(path: &Path) -> Result<Option<Envelope>, Refused> {
-    let mut file = File::open(path).map_err(|e| unreadable(path, e))?;
-    // A pipe is read once, as a log; a seal is a file.
-    if !file.metadata().is_ok_and(|m| m.is_file() && m.len() <= SEAL_BYTES_MAX) {
-        return Ok(None);
-    }
-    let mut text = Vec::new();
-    Read::by_ref(&mut file)
-        .take(SEAL_BYTES_MAX)
-        .read_to_end(&mut text)
-        .map_err(|e| unreadable(path, e))?;
-    Ok(parse_envelope(&text))
-}
-
-/// Of several seals, the one whose statement names a session that the log begins with.
-fn seal_of<'s>(path: &Path, seals: &'s [Envelope]) -> Result<Option<&'s Envelope>, Refused> {
-    let mut start = String::new();
-    let file = File::open(path).map_err(|e| unreadable(path, e))?;
-    let mut bytes = Vec::new();
-    file.take(SEAL_BYTES_MAX).read_to_end(&mut bytes).map_err(|e| unreadable(path, e))?;
-    start.push_str(&String::from_utf8_lossy(&bytes));
-    Ok(seals.iter().find(|seal| {
-        let statement = seal.payload_bytes().unwrap_or_default();
-        let statement: serde_json::Value = serde_json::from_slice(&statement).unwrap_or_default();
-        statement["session_id"].as_str().is_some_and(|id| start.contains(id))
-    }))
 }
 
 fn verify_file(path: &Path, options: &Options<'_>) -> Result<Report, Refused> {
@@ -164,13 +154,14 @@ fn bar(bytes: u64) -> ProgressBar {
     bar
 }
 
-fn print(reports: &[Report], format: Format) -> std::io::Result<()> {
-    match (format, reports) {
+fn print(reports: &[Report], args: &VerifyArgs) -> std::io::Result<()> {
+    let render = if args.explain { explain::render } else { report::render };
+    match (args.format, reports) {
         (Format::Json, [report]) => print_json(report),
         (Format::Json, several) => print_json(&several),
         (Format::Text, _) => {
             let mut out = anstream::stdout().lock();
-            reports.iter().try_for_each(|r| report::render(r, &mut out))
+            reports.iter().try_for_each(|r| render(r, &mut out))
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `POST /v1/verify`: the offline verifier's report, over a stored session or an uploaded artifact.
 
+use std::io::Cursor;
+
 use application::EvidenceReader;
 use axum::Json;
 use axum::extract::{Request, State};
@@ -19,6 +21,7 @@ use crate::auth::Caller;
 use crate::extract::{body_problem, content_type_problem, media_type, read_body};
 use crate::problem::Problem;
 use crate::state::App;
+use crate::verification;
 
 /// A stored session.
 #[derive(ToSchema)]
@@ -42,7 +45,8 @@ pub struct VerifyAnswer {
 /// offline, with keys from them.
 #[utoipa::path(post, path = "/v1/verify", operation_id = "verify", tag = "verification",
     request_body(content(
-        (VerifyRequest = "application/json"), (String = "application/x-ndjson")
+        (VerifyRequest = "application/json"), (String = "application/x-ndjson"),
+        (Vec<u8> = "application/zip")
     )),
     responses(
         (status = 200, description = "The report, whatever the verdict.", body = VerifyAnswer),
@@ -64,7 +68,7 @@ pub async fn verify(
                 return Ok(Json(report));
             }
         }
-        Some("application/x-ndjson") => {}
+        Some("application/x-ndjson" | "application/zip") => {}
         _ => return Err(content_type_problem(&parts.headers)),
     }
     let keys = public_keys(&app.database.server).await?;
@@ -72,6 +76,9 @@ pub async fn verify(
     // Some CPU time: not on a thread that serves others.
     let report = tokio::task::spawn_blocking(move || {
         let options = Options { keys: Some(&keys), expected_head: None, seal: None };
+        if verification::is_zip(&bytes) {
+            return verification::verify_zip(Cursor::new(bytes), "upload", &options, &mut |_| {});
+        }
         verify_reader(&mut bytes.as_ref(), "upload", &options, &mut |_| {})
     });
     let report = report.await.map_err(Problem::internal)?;

@@ -35,10 +35,11 @@ impl Chain {
             check_genesis(fields, findings);
         } else {
             self.check_sequence(at, findings);
-            self.check_link(fields, findings);
+            check_link(fields, self.head, findings);
         }
         self.payload.clear();
-        let computed = if flawed { None } else { self.check_hashes(fields, findings) };
+        let computed =
+            if flawed { None } else { check_hashes(fields, &mut self.payload, findings) };
         self.advance(at.sequence_number, computed);
     }
 
@@ -71,56 +72,62 @@ impl Chain {
             (message.to_owned(), details)
         });
     }
+}
 
-    fn check_link(&self, fields: &Fields<'_>, findings: &mut Findings) {
-        let Some(received) = fields.get(Field::PrevEventHash) else { return };
-        // What cannot be hashed has its finding already.
-        let Some(head) = self.head else { return };
-        if !is_hex_of(received, &head) {
-            findings.note(Code::ChainBroken, fields.place(), || {
-                let message = "prev_event_hash is not the hash of the record before.".to_owned();
-                (message, json!({ "expected": head, "received": received.describe() }))
-            });
-        }
-    }
-
-    /// Recomputes both hashes. The chain goes on with what was computed.
-    fn check_hashes(&mut self, fields: &Fields<'_>, findings: &mut Findings) -> Option<Hash> {
-        let at = fields.place();
-        canonical::write(fields.get(Field::Payload)?, &mut self.payload);
-        let payload_hash = canonical::payload_hash(&self.payload);
-        let claim = fields.get(Field::PayloadHash);
-        if let Some(received) = claim.filter(|claim| !is_hex_of(claim, &payload_hash)) {
-            findings.note(Code::PayloadHashMismatch, at, || {
-                let message = "payload_hash is not the hash of the payload.".to_owned();
-                (message, json!({ "expected": payload_hash, "received": received.describe() }))
-            });
-        }
-        let prev_event_hash = match fields.get(Field::PrevEventHash)? {
-            Json::Null => None,
-            value => Some(Hash::from_hex(value.as_str()?)?),
-        };
-        let computed = event_hash(&HashedFields {
-            event_id: fields.text(Field::EventId)?,
-            event_type: fields.text(Field::EventType)?,
-            payload_hash: &payload_hash,
-            prev_event_hash: prev_event_hash.as_ref(),
-            sequence_number: at.sequence_number?,
-            session_id: fields.text(Field::SessionId)?,
-            timestamp_wall: fields.text(Field::TimestampWall)?,
+/// Compares the hash that a record names with the computed hash of the record before it.
+pub(super) fn check_link(fields: &Fields<'_>, head: Option<Hash>, findings: &mut Findings) {
+    let Some(received) = fields.get(Field::PrevEventHash) else { return };
+    // What cannot be hashed has its finding already.
+    let Some(head) = head else { return };
+    if !is_hex_of(received, &head) {
+        findings.note(Code::ChainBroken, fields.place(), || {
+            let message = "prev_event_hash is not the hash of the record before.".to_owned();
+            (message, json!({ "expected": head, "received": received.describe() }))
         });
-        let claim = fields.get(Field::EventHash);
-        if let Some(received) = claim.filter(|claim| !is_hex_of(claim, &computed)) {
-            findings.note(Code::EventHashMismatch, at, || {
-                let message = "event_hash is not the hash of the record.".to_owned();
-                (message, json!({ "expected": computed, "received": received.describe() }))
-            });
-        }
-        Some(computed)
     }
 }
 
-fn check_genesis(fields: &Fields<'_>, findings: &mut Findings) {
+/// Recomputes both hashes of a record, with its canonical payload left in `payload`. The chain goes
+/// on with what was computed.
+pub(super) fn check_hashes(
+    fields: &Fields<'_>,
+    payload: &mut Vec<u8>,
+    findings: &mut Findings,
+) -> Option<Hash> {
+    let at = fields.place();
+    canonical::write(fields.get(Field::Payload)?, payload);
+    let payload_hash = canonical::payload_hash(payload);
+    let claim = fields.get(Field::PayloadHash);
+    if let Some(received) = claim.filter(|claim| !is_hex_of(claim, &payload_hash)) {
+        findings.note(Code::PayloadHashMismatch, at, || {
+            let message = "payload_hash is not the hash of the payload.".to_owned();
+            (message, json!({ "expected": payload_hash, "received": received.describe() }))
+        });
+    }
+    let prev_event_hash = match fields.get(Field::PrevEventHash)? {
+        Json::Null => None,
+        value => Some(Hash::from_hex(value.as_str()?)?),
+    };
+    let computed = event_hash(&HashedFields {
+        event_id: fields.text(Field::EventId)?,
+        event_type: fields.text(Field::EventType)?,
+        payload_hash: &payload_hash,
+        prev_event_hash: prev_event_hash.as_ref(),
+        sequence_number: at.sequence_number?,
+        session_id: fields.text(Field::SessionId)?,
+        timestamp_wall: fields.text(Field::TimestampWall)?,
+    });
+    let claim = fields.get(Field::EventHash);
+    if let Some(received) = claim.filter(|claim| !is_hex_of(claim, &computed)) {
+        findings.note(Code::EventHashMismatch, at, || {
+            let message = "event_hash is not the hash of the record.".to_owned();
+            (message, json!({ "expected": computed, "received": received.describe() }))
+        });
+    }
+    Some(computed)
+}
+
+pub(super) fn check_genesis(fields: &Fields<'_>, findings: &mut Findings) {
     let at = fields.place();
     let prev = fields.get(Field::PrevEventHash);
     let first = at.sequence_number.is_none_or(|n| n == 0);

@@ -134,13 +134,16 @@ pub(super) struct Place<'r> {
     pub(super) event_id: Option<&'r Json<'r>>,
 }
 
+/// How many findings of each code are not kept.
+pub(super) type Omitted = BTreeMap<Code, u64>;
+
 /// Findings as they come in, bounded.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     kept: Vec<Finding>,
     /// Kept ones that a fatal finding may displace.
     kept_not_fatal: usize,
-    omitted: BTreeMap<Code, u64>,
+    omitted: Omitted,
     counts: BTreeMap<Code, u64>,
 }
 
@@ -152,6 +155,34 @@ impl Findings {
         at: Place<'_>,
         text: impl FnOnce() -> (String, Value),
     ) {
+        self.keep(code, || {
+            let (message, details) = text();
+            Finding {
+                code,
+                severity: code.severity(),
+                sequence_number: at.sequence_number,
+                event_id: at.event_id.map(Json::describe),
+                message,
+                details,
+            }
+        });
+    }
+
+    /// Takes over the findings on a file that lies in the input.
+    pub(super) fn adopt(&mut self, file: &str, findings: Vec<Finding>, omitted: &Omitted) {
+        for mut finding in findings {
+            self.keep(finding.code, || {
+                tell(&mut finding, "file", file.into());
+                finding
+            });
+        }
+        for (code, count) in omitted {
+            *self.counts.entry(*code).or_default() += count;
+            *self.omitted.entry(*code).or_default() += count;
+        }
+    }
+
+    fn keep(&mut self, code: Code, make: impl FnOnce() -> Finding) {
         *self.counts.entry(code).or_default() += 1;
         let fatal = code.severity() == Severity::Fatal;
         if self.kept.len() >= FINDINGS_MAX && !(fatal && self.displace()) {
@@ -159,15 +190,18 @@ impl Findings {
             return;
         }
         self.kept_not_fatal += usize::from(!fatal);
-        let (message, details) = text();
-        self.kept.push(Finding {
-            code,
-            severity: code.severity(),
-            sequence_number: at.sequence_number,
-            event_id: at.event_id.map(Json::describe),
-            message,
-            details,
-        });
+        self.kept.push(make());
+    }
+
+    pub(super) fn kept(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Tells where the findings since `kept` were made.
+    pub(super) fn locate_since(&mut self, kept: usize, name: &str, value: &Value) {
+        for finding in self.kept.iter_mut().skip(kept) {
+            tell(finding, name, value.clone());
+        }
     }
 
     /// Gives up the last finding that is not fatal: a flood of warnings must not hide a contradiction.
@@ -201,7 +235,14 @@ impl Findings {
     }
 
     /// What is kept, and how many of each code are not.
-    pub(super) fn into_parts(self) -> (Vec<Finding>, BTreeMap<Code, u64>) {
+    pub(super) fn into_parts(self) -> (Vec<Finding>, Omitted) {
         (self.kept, self.omitted)
+    }
+}
+
+/// Adds to the details of a finding; what it says already stays.
+fn tell(finding: &mut Finding, name: &str, value: Value) {
+    if let Some(details) = finding.details.as_object_mut() {
+        details.entry(name).or_insert(value);
     }
 }

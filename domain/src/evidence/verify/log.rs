@@ -15,7 +15,7 @@ use super::times::Times;
 use crate::evidence::canonical;
 use crate::evidence::class::ClassFacts;
 use crate::evidence::event_type::EventType;
-use crate::evidence::json::{self, DEPTH_MAX, Flaw, FlawKind, Json, JsonError};
+use crate::evidence::json::{self, DEPTH_MAX, Flaw, Json, JsonError};
 use crate::evidence::merkle::MerkleTree;
 use crate::evidence::record::ChainAuthority;
 
@@ -147,41 +147,25 @@ impl<'a> LogVerifier<'a> {
         self.has_session_end |= event_type == Some(EventType::SESSION_END.as_str());
     }
 
-    /// Notes what JCS cannot carry. A NUL is not part of that: servers refuse it, JCS carries it.
+    /// Notes what JCS cannot carry.
     pub(super) fn note_flaws<'r>(
         &mut self,
         flaws: &[Flaw],
         place: impl Fn(&Flaw) -> Place<'r>,
     ) -> bool {
-        let mut flawed = false;
-        for flaw in flaws.iter().filter(|flaw| flaw.kind != FlawKind::Nul) {
-            flawed = true;
-            self.findings.note(Code::InvalidCanonicalForm, place(flaw), || {
-                let (pointer, reason) = (flaw.pointer(), flaw.kind.reason());
-                let message = format!("The text has no canonical form: {reason}.");
-                (message, json!({ "pointer": pointer, "reason": reason }))
-            });
-        }
-        flawed
+        self.findings.note_flaws(flaws, place)
     }
 
     /// Notes a text that is not JSON: the input counts as unreadable.
     pub(super) fn not_json(&mut self, error: &JsonError, lines_before: usize) {
-        let (line, column) = (error.line + lines_before, error.column);
         self.unreadable = true;
-        self.findings.note(Code::InvalidCanonicalForm, Place::default(), || {
-            let message = format!("Not JSON: {} (line {line}, column {column}).", error.message);
-            (message, json!({ "line": line, "column": column, "reason": error.message }))
-        });
+        self.findings.note_not_json(error, lines_before);
     }
 
     /// Notes a part of the input that was not read.
     pub(super) fn not_read(&mut self, reason: &str) {
-        let line = self.lines + 1;
         self.unreadable = true;
-        self.findings.note(Code::InvalidCanonicalForm, Place::default(), || {
-            (format!("Not read: {reason}."), json!({ "line": line, "reason": reason }))
-        });
+        self.findings.note_not_read(reason, self.lines + 1);
     }
 
     /// Takes a line that is too long to be read.

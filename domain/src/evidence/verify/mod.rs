@@ -4,28 +4,39 @@
 //! with the hashes that it computed, collects all findings rather than the first, and believes
 //! nothing that evidence says of itself. Rules: evidence.md, sections 4 to 6.
 
+mod bundle;
 mod chain;
 mod context;
 mod drops;
 mod export;
 mod fields;
+mod filters;
 mod finding;
 mod log;
+mod members;
+mod ndjson;
 mod reader;
 mod redaction;
 mod report;
 mod seal;
 mod signer;
 mod times;
+mod unread;
 mod verdict;
 
 #[cfg(test)]
 mod tests;
 
+pub use bundle::{
+    BundleVerifier, FileClaim, Found, MANIFEST_BYTES_MAX, MANIFEST_FILE, SIGNATURE_FILE,
+};
 pub use finding::{Code, FINDINGS_MAX, Finding, Severity};
 pub use log::LogVerifier;
+pub use ndjson::{NAMED_MAX, SESSIONS_MAX};
 pub use reader::{DOCUMENT_BYTES_MAX, LINE_BYTES_MAX, verify_reader};
-pub use report::{Axes, Axis, AxisResult, Format, Report, Status, limits_of_verification};
+pub use report::{
+    Artifact, Axes, Axis, AxisResult, Format, Inside, Report, Status, limits_of_verification,
+};
 pub use signer::parse_envelope;
 
 use super::dsse::Envelope;
@@ -42,6 +53,6 @@ pub struct Options<'a> {
     pub keys: Option<&'a JwkSet>,
     /// Hash of the last record, as the caller noted it earlier.
     pub expected_head: Option<Hash>,
-    /// The seal's envelope, where it lies beside the log.
+    /// The envelope that lies beside the input: a session's seal, or an export's signature.
     pub seal: Option<&'a Envelope>,
 }

@@ -9,6 +9,7 @@ use super::export::{Claims, EXPORT_SCHEMA};
 use super::fields::Field;
 use super::finding::{Code, Place};
 use super::log::{LogVerifier, place_of};
+use super::ndjson::{self, NdjsonVerifier};
 use super::report::{Format, Report};
 use crate::evidence::json::{self, DEPTH_MAX, Document, Json};
 
@@ -18,6 +19,9 @@ pub const LINE_BYTES_MAX: u64 = 4 << 20;
 pub const DOCUMENT_BYTES_MAX: u64 = 2 << 30;
 /// Bytes between two reports of progress.
 const PROGRESS_BYTES: u64 = 1 << 20;
+
+/// What a file that gzip has written begins with (RFC 1952, section 2.3.1).
+const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 
 /// `[` stands around a record, and the record around its payload.
 const ARRAY_DEPTH_MAX: usize = DEPTH_MAX + 2;
@@ -35,6 +39,11 @@ pub fn verify_reader(
     let mut lines = Lines { reader, progress, bytes: 0, told: 0, line: Vec::new() };
     let report = match verify(&mut lines, &mut verifier) {
         Ok(Shape::Lines) => verifier.finish(input, Format::JsonLines),
+        Ok(Shape::Selection(blank)) => verify_selection(&mut lines, blank, input, options),
+        Ok(Shape::Foreign(reason)) => {
+            verifier.not_read(reason);
+            verifier.finish(input, Format::JsonLines)
+        }
         Ok(Shape::Document(text)) => verify_document(&text, input, verifier),
         Err(error) => {
             verifier.not_read(&error.to_string());
@@ -50,15 +59,27 @@ enum Shape {
     Lines,
     /// The whole text, to be read as one document.
     Document(Vec<u8>),
+    /// An evidence export, whose first line was read; so many blank ones stand before it.
+    Selection(usize),
+    /// Something that is not read at all.
+    Foreign(&'static str),
 }
 
 fn verify(lines: &mut Lines<'_>, verifier: &mut LogVerifier<'_>) -> io::Result<Shape> {
     let mut begun = false;
+    let mut before = 0;
     loop {
         let length = lines.next()?;
         let blank = lines.line.iter().all(u8::is_ascii_whitespace);
+        before += usize::from(!begun && blank);
         if !begun && !blank {
             begun = true;
+            if lines.line.starts_with(GZIP_MAGIC) {
+                return Ok(Shape::Foreign("compressed with gzip; unpack it first"));
+            }
+            if is_selection(&lines.line) {
+                return Ok(Shape::Selection(before));
+            }
             if is_document(&lines.line, length == Length::TooLong) {
                 return lines.rest().map(Shape::Document);
             }
@@ -74,16 +95,57 @@ fn verify(lines: &mut Lines<'_>, verifier: &mut LogVerifier<'_>) -> io::Result<S
     }
 }
 
+/// Whether a first line is one of an evidence export.
+fn is_selection(line: &[u8]) -> bool {
+    begins_with_other_name(line)
+        && json::parse(line, EXPORT_DEPTH_MAX).is_ok_and(|document| ndjson::begins(&document.root))
+}
+
+/// Verifies an evidence export from its first line on.
+fn verify_selection(
+    lines: &mut Lines<'_>,
+    blank: usize,
+    input: &str,
+    options: &Options<'_>,
+) -> Report {
+    let mut verifier = NdjsonVerifier::new(options);
+    for _ in 0..blank {
+        verifier.push_line(b"\n");
+    }
+    let mut length: io::Result<Length> = Ok(Length::Fits);
+    loop {
+        match length {
+            Ok(Length::Fits) => verifier.push_line(&lines.line),
+            Ok(Length::TooLong) => verifier.push_unread(&lines.line, "a line of more than 4 MiB"),
+            Ok(Length::End) => break,
+            Err(error) => {
+                verifier.not_read(&error.to_string());
+                break;
+            }
+        }
+        length = lines.next();
+    }
+    verifier.finish(input)
+}
+
+/// Whether a line is the beginning of an object whose first name no record has.
+fn begins_with_other_name(line: &[u8]) -> bool {
+    let Some(rest) = line.trim_ascii().strip_prefix(b"{") else { return false };
+    let first_name = rest.trim_ascii_start().strip_prefix(b"\"");
+    let end = first_name.and_then(|text| text.iter().position(|&b| b == b'"'));
+    let name = first_name.zip(end).and_then(|(text, end)| std::str::from_utf8(&text[..end]).ok());
+    name.is_none_or(|name| Field::parse(name).is_none())
+}
+
 /// Whether an input that begins with this line is one document rather than lines: an array, an
 /// export, or an object that goes on in the next line.
 fn is_document(line: &[u8], cut: bool) -> bool {
     let line = line.trim_ascii();
-    let Some(rest) = line.strip_prefix(b"{") else { return line.starts_with(b"[") };
+    if line.starts_with(b"[") {
+        return true;
+    }
     // A record's first name shows a log at once, be its first line whole or not.
-    let first_name = rest.trim_ascii_start().strip_prefix(b"\"");
-    let end = first_name.and_then(|text| text.iter().position(|&b| b == b'"'));
-    let name = first_name.zip(end).and_then(|(text, end)| std::str::from_utf8(&text[..end]).ok());
-    if name.is_some_and(|name| Field::parse(name).is_some()) {
+    if !begins_with_other_name(line) {
         return false;
     }
     cut || json::parse(line, EXPORT_DEPTH_MAX).map_or(true, |document| is_export(&document.root))

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::Value;
 
-use super::finding::{Code, Finding};
+use super::finding::{Finding, Omitted};
 use crate::evidence::class::{EvidenceClass, PartialReason};
 use crate::hash::Hash;
 
@@ -20,6 +21,15 @@ pub enum Format {
     /// An object of the schema `exhibit-export/1`.
     #[serde(rename = "export-json")]
     ExportJson,
+    /// Lines of the schema `exhibit-ndjson/1`.
+    #[serde(rename = "ndjson")]
+    Ndjson,
+    /// A folder or a zip of the schema `exhibit-bundle/1`.
+    #[serde(rename = "bundle")]
+    Bundle,
+    /// A folder or a zip of the schema `exhibit-pack/1`.
+    #[serde(rename = "pack")]
+    Pack,
 }
 
 impl Format {
@@ -28,6 +38,9 @@ impl Format {
             Self::JsonLines => "jsonl",
             Self::Json => "json",
             Self::ExportJson => "export-json",
+            Self::Ndjson => "ndjson",
+            Self::Bundle => "bundle",
+            Self::Pack => "pack",
         }
     }
 }
@@ -73,13 +86,43 @@ pub struct Report {
     pub first_event_hash: Option<Hash>,
     /// Computed, never read.
     pub final_event_hash: Option<Hash>,
+    /// What the input says of itself beside its records; a session's log and export say it elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<Box<Artifact>>,
     pub axes: Axes,
     /// The first [`FINDINGS_MAX`](super::FINDINGS_MAX); fatal ones displace others.
     pub findings: Vec<Finding>,
     /// How many more there are, by code.
-    pub findings_omitted: BTreeMap<Code, u64>,
+    pub findings_omitted: Omitted,
     pub not_verifiable: [&'static str; 2],
     pub exit_code: u8,
+}
+
+/// A selection or a collection: who made it, what was asked, what was counted in it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Artifact {
+    pub id: Option<String>,
+    pub tenant_id: Option<String>,
+    pub made_at: Option<String>,
+    pub made_by: Option<String>,
+    pub purpose: Option<String>,
+    /// As it says itself; none where nothing can be selected.
+    pub filters: Option<Value>,
+    /// What was counted, not what is claimed.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// SHA-256 of the whole file, or of the manifest.
+    pub sha256: Option<Hash>,
+    /// The evidence that lies in it, each file with its own verdict.
+    pub evidence: Vec<Inside>,
+}
+
+/// The verdict on a file of evidence inside an artifact.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Inside {
+    pub file: String,
+    pub status: Status,
+    pub evidence_class: Option<EvidenceClass>,
+    pub event_count: u64,
 }
 
 /// What was checked, each on its own: the axes never collapse into one light.
@@ -139,6 +182,30 @@ impl AxisResult {
     }
 }
 
+impl Axes {
+    /// Time and witnesses are the same for everything: there is nothing yet that could prove them.
+    pub(super) fn time() -> Axis {
+        Axis::not_established(
+            "The evidence carries no trusted time stamp: its times are the recorder's clock.",
+        )
+    }
+
+    pub(super) fn witnesses() -> Axis {
+        Axis::not_established("No witness has signed this chain.")
+    }
+
+    pub(super) fn redactions(proper: u64, violations: u64) -> Axis {
+        if violations > 0 {
+            let values = plural(violations, "redacted value");
+            return Axis::fail(format!("{values} left no hash behind."));
+        }
+        if proper == 0 {
+            return Axis::pass("Nothing in the log is marked as redacted.");
+        }
+        Axis::pass(format!("{} left a hash behind.", plural(proper, "redacted value")))
+    }
+}
+
 impl Axis {
     pub(super) fn pass(reason: impl Into<String>) -> Self {
         Self { result: AxisResult::Pass, reason: reason.into() }
@@ -160,4 +227,9 @@ pub fn limits_of_verification() -> [&'static str; 2] {
         "A recorder that lies writes a valid chain: what is proven is that nothing was changed \
          after it was recorded, not that it was true.",
     ]
+}
+
+/// A number with its noun.
+pub(super) fn plural(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

@@ -1,5 +1,6 @@
 //! Who sealed: the envelope must state this very seal, and a key from outside must have signed it.
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::Options;
@@ -16,6 +17,10 @@ use crate::evidence::seal::SealStatement;
 
 /// What is shown of the reason why a signature does not count.
 const FAULT_BYTES_MAX: usize = 240;
+
+/// Why a signature alone establishes no signer.
+pub(super) const NO_KEYS: &str =
+    "No key from outside was given, and a key inside the evidence proves nothing.";
 
 /// Reads a DSSE envelope: alone, or as the member `envelope` of a certificate.
 pub fn parse_envelope(bytes: &[u8]) -> Option<Envelope> {
@@ -84,9 +89,7 @@ fn check_signatures(
 ) -> Axis {
     let missing = match (keys, envelopes) {
         (_, []) => Some("The seal's signature was not given."),
-        (None, _) => {
-            Some("No key from outside was given, and a key inside the evidence proves nothing.")
-        }
+        (None, _) => Some(NO_KEYS),
         _ => None,
     };
     if let Some(reason) = missing {
@@ -97,7 +100,8 @@ fn check_signatures(
     };
     let mut signer = String::new();
     for envelope in envelopes {
-        match check_signature(keys, envelope, seal) {
+        let at = seal.timestamp.as_deref().and_then(instant);
+        match check_signature(keys, envelope, at, "seal") {
             Ok(kid) => signer = kid,
             Err((code, reason)) => {
                 findings.note(code, seal.place(), || (reason.clone(), json!({ "reason": reason })));
@@ -114,10 +118,12 @@ fn check_signatures(
     Axis::pass(format!("The seal is signed by the key {signer}, which was given from outside."))
 }
 
-fn check_signature(
+/// Whether a key from outside has signed, and was valid `at` the moment that the statement names.
+pub(super) fn check_signature(
     keys: &JwkSet,
     envelope: &Envelope,
-    seal: &SealRecord,
+    at: Option<DateTime<Utc>>,
+    what: &str,
 ) -> Result<String, (Code, String)> {
     let kid = envelope.verify(keys).map_err(|fault| {
         // Key ids come from the evidence and may be long.
@@ -125,7 +131,6 @@ fn check_signature(
         let end = reason.floor_char_boundary(FAULT_BYTES_MAX);
         (Code::SignatureInvalid, format!("The signature does not count: {}.", &reason[..end]))
     })?;
-    let at = seal.timestamp.as_deref().and_then(instant);
     let covered = keys.find(&kid).is_some_and(|key| match at {
         Some(at) => key.covers(at),
         None => key.nbf.is_none() && key.exp.is_none(),
@@ -133,7 +138,8 @@ fn check_signature(
     if covered {
         return Ok(kid);
     }
-    Err((Code::KeyOutsideValidity, format!("The key {kid} was not valid when the seal was made.")))
+    let reason = format!("The key {kid} was not valid when the {what} was made.");
+    Err((Code::KeyOutsideValidity, reason))
 }
 
 /// The first member by which an envelope states another seal than this.

@@ -6,7 +6,7 @@ use super::context::brief;
 use super::export::Claims;
 use super::finding::{Code, Findings, Place};
 use super::log::LogVerifier;
-use super::report::{Axes, Axis, Format, Report, Status, limits_of_verification};
+use super::report::{Axes, Axis, Format, Report, Status, limits_of_verification, plural};
 use super::seal::Inclusion;
 use super::{VERIFIER_VERSION, signer};
 use crate::evidence::class::EvidenceClass;
@@ -42,13 +42,14 @@ impl LogVerifier<'_> {
             signer,
             inclusion: self.inclusion(),
             consistency,
-            time: Axis::not_established(
-                "The evidence carries no trusted time stamp: its times are the recorder's clock.",
-            ),
-            witnesses: Axis::not_established("No witness has signed this chain."),
+            time: Axes::time(),
+            witnesses: Axes::witnesses(),
             completeness: self.completeness(),
             policy: self.policy(),
-            redactions: self.redactions(),
+            redactions: Axes::redactions(
+                self.redactions,
+                self.findings.count(Code::RedactionIntegrityViolation),
+            ),
         };
         let (findings, findings_omitted) = self.findings.into_parts();
         Report {
@@ -66,6 +67,7 @@ impl LogVerifier<'_> {
             total_drops: self.drops.total,
             first_event_hash: self.chain.first_hash,
             final_event_hash: self.chain.head,
+            artifact: None,
             axes,
             findings,
             findings_omitted,
@@ -194,23 +196,10 @@ impl LogVerifier<'_> {
             None => "The log is not sealed, so it does not say which policies were active.",
         })
     }
-
-    fn redactions(&self) -> Axis {
-        let violations = self.findings.count(Code::RedactionIntegrityViolation);
-        if violations > 0 {
-            let values = plural(violations, "redacted value");
-            return Axis::fail(format!("{values} left no hash behind."));
-        }
-        if self.redactions == 0 {
-            return Axis::pass("Nothing in the log is marked as redacted.");
-        }
-        let values = plural(self.redactions, "redacted value");
-        Axis::pass(format!("{values} left a hash behind."))
-    }
 }
 
 /// Exit codes are the same for every input (evidence.md, section 6).
-fn exit_code(unreadable: bool, status: Status, findings: &Findings) -> u8 {
+pub(super) fn exit_code(unreadable: bool, status: Status, findings: &Findings) -> u8 {
     let fatal = |code: Code| code.severity() == super::Severity::Fatal;
     match status {
         _ if unreadable => 5,
@@ -219,8 +208,4 @@ fn exit_code(unreadable: bool, status: Status, findings: &Findings) -> u8 {
         Status::Degraded => 1,
         Status::Pass => 0,
     }
-}
-
-fn plural(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
