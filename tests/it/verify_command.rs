@@ -153,7 +153,6 @@ fn what_cannot_be_read_ends_with_5_and_prints_no_verdict() {
     case.file("broken.json", "{");
     for args in [
         ["absent.jsonl"].as_slice(),
-        &["."],
         &["session.jsonl", "--jwks", "absent.json"],
         &["session.jsonl", "--jwks", "broken.json"],
         &["session.jsonl", "absent.jsonl"],
@@ -161,6 +160,16 @@ fn what_cannot_be_read_ends_with_5_and_prints_no_verdict() {
         let ended = case.verify(&[args, &["--format", "json"]].concat());
         assert_eq!(ended.code, Some(5), "{args:?}: {ended:?}");
         assert!(ended.stdout.is_empty() && ended.stderr.starts_with("exhibit: "), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_folder_without_a_manifest_ends_with_1() {
+    let case = Case::new();
+    for folder in [".", "absent/"] {
+        let (code, report) = case.report(&[folder]);
+        assert_eq!((code, &report["status"]), (1, &"DEGRADED".into()), "{report}");
+        assert_eq!(report["axes"]["signer"]["result"], "not_established", "{report}");
     }
 }
 
