@@ -48,9 +48,14 @@ const CASES: &[Case] = &[
     case("the keys inside were replaced", 4, &["FILE_HASH_MISMATCH"], |e| {
         e.set("pack/jwks.json", keys::jwks(&stranger(), keys::WINDOW));
     }),
-    case("the seal inside was replaced", 4, &["FILE_HASH_MISMATCH", "INVALID_SEAL"], |e| {
-        e.set("pack/seal.dsse.json", envelope(&sealed_session(OTHER)));
-    }),
+    case(
+        "the seal inside was replaced",
+        4,
+        &["FILE_HASH_MISMATCH", "SIGNER_NOT_ESTABLISHED"],
+        |e| {
+            e.set("pack/seal.dsse.json", envelope(&sealed_session(OTHER)));
+        },
+    ),
     case("it is said to be for another party", 2, &["MANIFEST_HASH_MISMATCH"], |e| {
         e.edit("pack/manifest.json", |m| m["audience"] = json!("REGULATOR"));
     }),
