@@ -71,6 +71,14 @@ pub struct ServeArgs {
     /// Let who wrote a policy activate it: for development, refused in production
     #[arg(long, env = "EXHIBIT_ALLOW_SELF_APPROVAL", value_parser = BoolishValueParser::new())]
     pub allow_self_approval: bool,
+    /// Seconds for which the links of an evidence pack work
+    #[arg(long, env = "EXHIBIT_PACK_LINK_SECONDS", default_value_t = 3_600, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub pack_link_seconds: u32,
+    /// Hours for which the files of exports, bundles and packs are kept
+    #[arg(long, env = "EXHIBIT_EXPORT_HOURS_KEPT", default_value_t = 168, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=87_600))]
+    pub export_hours_kept: u32,
     /// Seconds that running requests get when the server stops
     #[arg(long, env = "EXHIBIT_SHUTDOWN_SECONDS_MAX", default_value_t = 20, value_name = "N")]
     pub shutdown_seconds_max: u64,

@@ -24,6 +24,30 @@ impl Cursors {
         Self { secret }
     }
 
+    /// Where a page begins, when a client says it with a cursor.
+    pub fn given<T: DeserializeOwned>(
+        &self,
+        list: &str,
+        cursor: Option<&str>,
+    ) -> Result<Option<T>, Problem> {
+        cursor.map(|cursor| self.open(list, cursor)).transpose()
+    }
+
+    /// Cuts items down to a page. There is a next one, and so a cursor, when they are more than
+    /// that: lists ask for one item too many.
+    pub fn page<I, T: Serialize>(
+        &self,
+        list: &str,
+        items: &mut Vec<I>,
+        limit: usize,
+        mark: impl FnOnce(&I) -> T,
+    ) -> Result<Option<String>, Problem> {
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let end = items.last().filter(|_| more);
+        end.map(|item| self.seal(list, &mark(item))).transpose()
+    }
+
     /// A cursor into one list (which the client cannot carry over to another).
     pub fn seal<T: Serialize>(&self, list: &str, mark: &T) -> Result<String, Problem> {
         let mark = serde_json::to_vec(mark).map_err(Problem::internal)?;

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod conditional;
 pub mod config;
 pub mod cursor;
+pub mod exports;
 pub mod extract;
 pub mod if_match;
 pub mod judgement;

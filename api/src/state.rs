@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use application::Clock;
 use application::backtests::Backtests;
+use application::exports::Exports;
 use application::judging::Judge;
 use application::policies::Policies;
 use application::sessions::Sessions;
 use application::tenants::Tenants;
 use application::violations::Violations;
 use infrastructure::database::Database;
+use infrastructure::export_files::ExportFolder;
 use infrastructure::keyring::LocalSigner;
 use infrastructure::tickets::Tickets;
 use projections::TenantReads;
@@ -33,6 +35,10 @@ pub struct Parts {
     pub policies: Policies,
     pub backtests: Backtests,
     pub violations: Violations,
+    pub exports: Exports,
+    pub export_files: ExportFolder,
+    /// Seconds for which the links of a pack work.
+    pub pack_link_seconds: u32,
     pub judge: Judge,
     pub reads: TenantReads,
     pub keys: Keys,

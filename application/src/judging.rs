@@ -49,7 +49,12 @@ pub enum Progress {
 /// What the docket has for the judge.
 pub enum Opened {
     /// A piece of the log, and where its rulings go.
-    Hearing(Box<dyn Hearing>),
+    Hearing {
+        /// What is to be judged.
+        matter: Matter,
+        /// Takes the rulings.
+        hearing: Box<dyn Hearing>,
+    },
     /// Nothing, and why.
     Nothing(Progress),
     /// What is stored cannot be judged, and trying again would not help: the reason.
@@ -72,11 +77,8 @@ pub trait Docket: Send + Sync {
 /// One piece of a log, held until its rulings are committed or given up.
 #[async_trait]
 pub trait Hearing: Send {
-    /// What is to be judged; empty when it was taken before.
-    fn take_matter(&mut self) -> Option<Matter>;
-
-    /// Commits the rulings and the checkpoint together. How many violations were new.
-    async fn close(self: Box<Self>, rulings: Rulings) -> Result<u64, PortError>;
+    /// Commits the rulings and the checkpoint together.
+    async fn close(self: Box<Self>, rulings: Rulings) -> Result<(), PortError>;
 }
 
 /// Judges all tenants' logs.
@@ -149,18 +151,17 @@ impl Judge {
 
     /// Judges one piece of one tenant's log.
     pub async fn step(&self, tenant: TenantId, bench: Bench) -> Result<Progress, PortError> {
-        let mut hearing = match self.docket.open(tenant, bench).await? {
-            Opened::Hearing(hearing) => hearing,
+        let (matter, hearing) = match self.docket.open(tenant, bench).await? {
+            Opened::Hearing { matter, hearing } => (matter, hearing),
             Opened::Nothing(progress) => return Ok(progress),
             Opened::Unjudgeable(reason) => return self.stop(tenant, bench, &reason).await,
         };
-        let Some(matter) = hearing.take_matter() else { return Ok(Progress::Done) };
         let now = self.clock.now();
         // On a thread of its own: regular expressions are bounded, and may still take seconds, in
         // which requests must be answered.
         let judged = tokio::task::spawn_blocking(move || judge(matter, now)).await;
         match judged.map_err(|error| PortError::new("judging", error))? {
-            Ok(rulings) => hearing.close(rulings).await.map(|_| Progress::More),
+            Ok(rulings) => hearing.close(rulings).await.map(|()| Progress::More),
             Err(error) => {
                 drop(hearing);
                 self.stop(tenant, bench, &error.to_string()).await

@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 pub mod backtests;
+pub mod exports;
 pub mod judging;
 pub mod keys;
 pub mod policies;

@@ -7,13 +7,13 @@ use domain::evidence::seal::ActivePolicy;
 use domain::ids::TenantId;
 use domain::policy::fault::Fault;
 use domain::policy::lifecycle::{
-    self, Draft, Named, PolicyAction, PolicyCommand, PolicyError, PolicyVersions, Status,
+    Draft, Named, PolicyAction, PolicyCommand, PolicyError, PolicyVersions, Status, Version,
 };
 use domain::policy::validate::Policy;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::ports::{AggregateId, Clock, CommandError, Commands, Committed, Metadata, PortError};
+use crate::ports::{AggregateId, Clock, CommandError, Commands, Metadata, PortError};
 
 /// How often a command is decided again when somebody else changes the same policy meanwhile.
 const ROUNDS_MAX: usize = 8;
@@ -98,6 +98,19 @@ pub struct Moved {
     pub position: Option<u64>,
 }
 
+impl Moved {
+    fn to(name: &str, version: String, known: &Version, position: Option<u64>) -> Self {
+        Self {
+            name: name.to_owned(),
+            version,
+            status: known.status,
+            content_hash: known.content_hash.clone(),
+            revision: known.revision,
+            position,
+        }
+    }
+}
+
 type Outcome<T> = Result<T, CommandError<PolicyError>>;
 
 /// Whose policies, who asks, and what they have seen.
@@ -134,20 +147,11 @@ impl Policies {
     ) -> Result<(Applied, Moved), ApplyError> {
         let draft = read(document).map_err(ApplyError::Invalid)?;
         let name = draft.name.clone();
-        let id =
-            AggregateId { tenant: call.tenant, id: lifecycle::aggregate_id(call.tenant, &name) };
+        let id = AggregateId::policy(call.tenant, &name);
         let state = self.commands.load(&id).await?;
         let known = state.version(&draft.version);
         if let Some(known) = known.filter(|known| known.content_hash == draft.content_hash) {
-            let moved = Moved {
-                name,
-                version: draft.version,
-                status: known.status,
-                content_hash: known.content_hash.clone(),
-                revision: known.revision,
-                position: None,
-            };
-            return Ok((Applied::Unchanged, moved));
+            return Ok((Applied::Unchanged, Moved::to(&name, draft.version, known, None)));
         }
         let (applied, action) = match known {
             None => (Applied::Drafted, PolicyAction::Draft(draft)),
@@ -206,8 +210,7 @@ impl Policies {
     }
 
     async fn execute(&self, call: &PolicyCall, name: &str, what: PolicyAction) -> Outcome<Moved> {
-        let id =
-            AggregateId { tenant: call.tenant, id: lifecycle::aggregate_id(call.tenant, name) };
+        let id = AggregateId::policy(call.tenant, name);
         let version = what.version().to_owned();
         let command = PolicyCommand {
             what,
@@ -222,7 +225,9 @@ impl Policies {
                 Err(error) => return Err(error),
                 Ok(committed) => {
                     self.in_force.forget(call.tenant);
-                    return moved(name, version, &committed);
+                    let known = committed.state.version(&version);
+                    let known = known.ok_or(CommandError::Refused(PolicyError::NotFound))?;
+                    return Ok(Moved::to(name, version, known, committed.position));
                 }
             }
         }
@@ -239,18 +244,5 @@ fn read(document: &Value) -> Result<Draft, Vec<Fault>> {
         content_hash: policy.content_hash,
         has_controls: !policy.document.controls.is_empty(),
         document: document.clone(),
-    })
-}
-
-fn moved(name: &str, version: String, committed: &Committed<PolicyVersions>) -> Outcome<Moved> {
-    let known = committed.state.version(&version);
-    let known = known.ok_or(CommandError::Refused(PolicyError::NotFound))?;
-    Ok(Moved {
-        name: name.to_owned(),
-        status: known.status,
-        content_hash: known.content_hash.clone(),
-        revision: known.revision,
-        version,
-        position: committed.position,
     })
 }

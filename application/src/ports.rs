@@ -10,6 +10,7 @@ use cqrs_es::Aggregate;
 use domain::evidence::dsse::Envelope;
 use domain::evidence::record::{EvidenceSignature, Record};
 use domain::ids::{SessionId, TenantId, parse_uuid};
+use domain::policy::lifecycle;
 use domain::session::StoredEvent;
 use futures::Stream;
 use uuid::Uuid;
@@ -74,6 +75,11 @@ impl AggregateId {
     /// Names a session.
     pub fn session(tenant: TenantId, session: SessionId) -> Self {
         Self { tenant, id: session.0 }
+    }
+
+    /// Names all versions of a policy.
+    pub fn policy(tenant: TenantId, name: &str) -> Self {
+        Self { tenant, id: lifecycle::aggregate_id(tenant, name) }
     }
 
     /// Names a tenant's own aggregate.

@@ -9,8 +9,10 @@
 //! * Nothing a client sends is changed: what is stored is what was sent, or nothing is.
 //! * A verdict rests on computed hashes and keys from outside, never on what evidence says of itself.
 
+pub mod artifacts;
 pub mod backtest;
 pub mod evidence;
+pub mod export;
 pub mod hash;
 pub mod ids;
 pub mod judgement;

@@ -1,6 +1,6 @@
 //! What was written once is read for ever: one file for each version of each event.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
@@ -9,6 +9,10 @@ use cqrs_es::{Aggregate, DomainEvent};
 use domain::evidence::dsse::Envelope;
 use domain::evidence::intake::{BodyForm, Intake};
 use domain::evidence::record::ChainAuthority;
+use domain::export::{
+    Audience, Export, ExportAction, ExportCommand, ExportEvent, FileFact, Filters, Kind, Made,
+    Order, Verdict,
+};
 use domain::hash::Hash;
 use domain::ids::{SessionId, TenantId};
 use domain::policy::document::Severity;
@@ -321,6 +325,66 @@ fn every_event_of_a_violation_is_read_and_written_as_its_file_says() {
     }
 }
 
+/// A pack from its request to its end, one that failed, and a verification.
+fn export_events() -> Vec<ExportEvent> {
+    let session_id = Some(SessionId(Uuid::from_u128(2)));
+    let filters = Filters { since: Some(DateTime::UNIX_EPOCH), ..Filters::default() };
+    let order = Order {
+        kind: Kind::Pack,
+        formats: vec!["json".to_owned()],
+        session_id,
+        filters,
+        audience: Some(Audience::Regulator),
+        purpose: "audit".to_owned(),
+    };
+    let file = FileFact { name: "session.json".to_owned(), bytes: 3, sha256: Hash([7; 32]) };
+    let made = Made {
+        counts: BTreeMap::from([("events".to_owned(), 5)]),
+        files: vec![file],
+        manifest_hash: Some(Hash([8; 32])),
+    };
+    let verdict = Verdict {
+        session_id,
+        sha256: None,
+        format: "jsonl".to_owned(),
+        status: "PASS".to_owned(),
+        evidence_class: Some("AUTHORITATIVE_EVIDENCE".to_owned()),
+        exit_code: 0,
+    };
+    let request = || ExportAction::Request(order.clone());
+    let download = ExportAction::Download { file: "session.json".to_owned(), purpose: None };
+    let lives = [
+        vec![request(), ExportAction::Complete(made), download, ExportAction::Expire],
+        vec![request(), ExportAction::Fail { reason: "no room".to_owned() }],
+        vec![ExportAction::Verify(verdict)],
+    ];
+    let mut happened = Vec::new();
+    for life in lives {
+        let mut export = Export::default();
+        for what in life {
+            let by = "key:abcdefgh".to_owned();
+            let command = ExportCommand { what, by, at: DateTime::UNIX_EPOCH };
+            for event in export.decide(command).unwrap() {
+                export.apply(event.clone());
+                happened.push(event);
+            }
+        }
+    }
+    happened
+}
+
+#[test]
+fn every_event_of_an_export_is_read_and_written_as_its_file_says() {
+    let events = export_events();
+    let kinds: BTreeSet<_> = events.iter().map(DomainEvent::event_type).collect();
+    assert_eq!(kinds.len(), 6);
+    for event in events {
+        let file = file_of(&event);
+        assert_eq!(round_trip::<ExportEvent>(&file).event_type(), event.event_type());
+        assert_same_members(&file, &serde_json::to_value(&event).unwrap());
+    }
+}
+
 #[test]
 fn every_file_of_these_aggregates_is_still_read() {
     let mut read = 0;
@@ -331,11 +395,12 @@ fn every_file_of_these_aggregates_is_still_read() {
             Some("tenant") => drop(round_trip::<TenantEvent>(&file)),
             Some("policy") => drop(round_trip::<PolicyEvent>(&file)),
             Some("violation") => drop(round_trip::<ViolationEvent>(&file)),
+            Some("export") => drop(round_trip::<ExportEvent>(&file)),
             other => panic!("{file}: no aggregate is called {other:?}"),
         }
         read += 1;
     }
-    assert!(read >= 20, "{read} files");
+    assert!(read >= 27, "{read} files");
 }
 
 #[test]

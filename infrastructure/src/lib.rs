@@ -3,6 +3,8 @@
 pub mod backtests;
 pub mod database;
 pub mod docket;
+pub mod export_files;
+pub mod export_jobs;
 pub mod hints;
 pub mod keyring;
 pub mod policies_in_force;
@@ -12,5 +14,6 @@ pub mod session_store;
 pub mod system;
 pub mod tickets;
 pub mod violation_store;
+mod write_door;
 
 pub use database::MIGRATOR;

@@ -7,9 +7,11 @@ use application::{AggregateId, CommandError, Commands, Committed, Hints, Metadat
 use async_trait::async_trait;
 use cqrs_es::event_sink::EventSink;
 use cqrs_es::persist::PersistedEventStore;
-use cqrs_es::{Aggregate, AggregateContext, AggregateError, EventStore};
+use cqrs_es::{Aggregate, AggregateContext, EventStore};
 use postgres_es::PostgresEventRepository;
 use sqlx::PgPool;
+
+use crate::write_door::command_error;
 
 /// Commands of one quiet aggregate type.
 pub struct QuietStore<A: Aggregate> {
@@ -81,18 +83,5 @@ where
             self.hints.committed(id.tenant, position);
         }
         Ok(Committed { events, state, position })
-    }
-}
-
-/// What cqrs-es reports, in the terms of the port.
-pub(crate) fn command_error<E: std::error::Error>(error: AggregateError<E>) -> CommandError<E> {
-    match error {
-        AggregateError::UserError(error) => CommandError::Refused(error),
-        AggregateError::AggregateConflict => CommandError::Conflict,
-        AggregateError::DatabaseConnectionError(cause)
-        | AggregateError::DeserializationError(cause)
-        | AggregateError::UnexpectedError(cause) => {
-            CommandError::Port(PortError::new("the event store", cause))
-        }
     }
 }

@@ -8,7 +8,6 @@ use application::violations::{Overdue, OverdueViolations};
 use application::{AggregateId, CommandError, Commands, Committed, Hints, Metadata, PortError};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use cqrs_es::event_sink::EventSink;
 use cqrs_es::{
     Aggregate, AggregateContext, AggregateError, DomainEvent, EventEnvelope, EventStore,
 };
@@ -17,7 +16,7 @@ use domain::violation::{Violation, ViolationCommand, ViolationError, ViolationEv
 use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
-use crate::quiet_store::command_error;
+use crate::write_door::{carry_out, command_error, database, unexpected, unwritten};
 
 type StoreError = AggregateError<ViolationError>;
 
@@ -115,11 +114,7 @@ impl ViolationStore {
         .bind(serde_json::to_string(metadata).map_err(unexpected)?)
         .fetch_one(&self.pool)
         .await
-        .map_err(|error| {
-            let database_error = error.as_database_error();
-            let taken = database_error.is_some_and(sqlx::error::DatabaseError::is_unique_violation);
-            if taken { StoreError::AggregateConflict } else { database(error) }
-        })
+        .map_err(unwritten)
     }
 }
 
@@ -176,18 +171,8 @@ impl Commands<Violation> for ViolationStore {
         command: ViolationCommand,
         metadata: &Metadata,
     ) -> Result<Committed<Violation>, CommandError<ViolationError>> {
-        let mut context = self.context(id).await.map_err(command_error)?;
-        let sink = EventSink::default();
-        context.violation.handle(command, &(), &sink).await.map_err(CommandError::Refused)?;
-        let events = sink.collect().await;
-        let state = context.violation.clone();
-        let committed = self
-            .commit(events, context, metadata.to_map(id.tenant))
-            .await
-            .map_err(command_error)?;
-        let position = committed.last().and_then(|e| e.metadata.get("position")?.parse().ok());
-        let events = committed.into_iter().map(|e| e.payload).collect();
-        Ok(Committed { events, state, position })
+        let context = self.context(id).await.map_err(command_error)?;
+        carry_out(self, id, context, command, metadata).await
     }
 }
 
@@ -214,12 +199,4 @@ impl OverdueViolations for ViolationStore {
 fn parse(aggregate_id: &str) -> Result<AggregateId, StoreError> {
     AggregateId::parse(aggregate_id)
         .ok_or_else(|| unexpected("an aggregate id that is not <tenant>/<id>"))
-}
-
-fn database(error: sqlx::Error) -> StoreError {
-    StoreError::DatabaseConnectionError(Box::new(error))
-}
-
-fn unexpected(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
-    StoreError::UnexpectedError(error.into())
 }

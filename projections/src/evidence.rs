@@ -143,7 +143,7 @@ fn hash(bytes: &[u8]) -> sqlx::Result<Hash> {
     Hash::from_slice(bytes).ok_or_else(|| sqlx::Error::Decode("a hash has 32 bytes".into()))
 }
 
-fn read(row: &PgRow) -> sqlx::Result<Signed> {
+pub(crate) fn read(row: &PgRow) -> sqlx::Result<Signed> {
     let unknown = |what: &str| sqlx::Error::Decode(format!("unknown {what} in evidence").into());
     let body = EventBody {
         sequence_number: row.try_get::<i64, _>("sequence_number")? as u64,

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use domain::evidence::event_type::EventType;
 use domain::evidence::record::format_micros;
+use domain::export::ExportEvent;
 use domain::hash::Hash;
 use domain::ids::{SessionId, TenantId};
 use domain::log::Cursor;
@@ -109,6 +110,8 @@ impl Item {
             "policy" => {
                 serde_json::from_str(payload).map(|event| (None, ItemData::Other(of_policy(event))))
             }
+            "export" => serde_json::from_str(payload)
+                .map(|event: ExportEvent| (event.session_id(), ItemData::Other(of_export(event)))),
             _ => return Ok(Self { position, written_at: at, session: None, body: None }),
         };
         let (session, data) = read.map_err(decoded)?;
@@ -229,6 +232,26 @@ fn of_policy(event: PolicyEvent) -> Value {
             "name": name, "version": version, "reason": reason, "superseded_by": superseded_by,
         }),
     }
+}
+
+/// What leaves, for what; how a verification came out.
+pub(crate) fn of_export(event: ExportEvent) -> Value {
+    let (order, mut data) = match event {
+        ExportEvent::Requested { order, .. } | ExportEvent::Expired { order, .. } => {
+            (order, json!({}))
+        }
+        ExportEvent::Created { order, made, .. } => (order, json!(made)),
+        ExportEvent::Failed { order, reason, .. } => (order, json!({ "reason": reason })),
+        ExportEvent::Downloaded { order, file, .. } => (order, json!({ "file": file })),
+        ExportEvent::Verified { verdict, .. } => return json!(verdict),
+    };
+    data["kind"] = json!(order.kind);
+    data["formats"] = json!(order.formats);
+    data["session_id"] = json!(order.session_id);
+    data["filters"] = json!(order.filters);
+    data["audience"] = json!(order.audience);
+    data["purpose"] = json!(order.purpose);
+    data
 }
 
 fn of_seal(sealed: &SessionSealed) -> Value {

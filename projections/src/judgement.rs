@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use domain::ids::{SessionId, TenantId};
 use serde::Serialize;
-use sqlx::{FromRow, Postgres, QueryBuilder};
+use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -70,30 +70,6 @@ pub struct ToolUseMark {
 const SERVED: &str = "join projections p on p.name = 'judgement' and p.generation = j.generation";
 
 impl TenantReads {
-    /// Personal data by session and detector, of those sessions that hold any.
-    pub async fn personal_data(
-        &self,
-        tenant: TenantId,
-        sessions: &[Uuid],
-    ) -> sqlx::Result<HashMap<Uuid, Vec<(String, i64)>>> {
-        let query = format!(
-            "select session_id, detector, matches from session_pii j {SERVED}
-             where j.tenant_id = $1 and j.session_id = any($2) order by session_id, detector"
-        );
-        let mut transaction = self.begin(tenant).await?;
-        let rows: Vec<(Uuid, String, i64)> = sqlx::query_as(&query)
-            .bind(tenant.0)
-            .bind(sessions)
-            .fetch_all(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
-        let mut by_session: HashMap<Uuid, Vec<(String, i64)>> = HashMap::new();
-        for (session, detector, matches) in rows {
-            by_session.entry(session).or_default().push((detector, matches));
-        }
-        Ok(by_session)
-    }
-
     /// Places of personal data in a session, in the order of its events, after a place.
     pub async fn findings(
         &self,
@@ -166,4 +142,23 @@ impl TenantReads {
         transaction.commit().await?;
         Ok(rows)
     }
+}
+
+/// Personal data by session and detector, of those sessions that hold any.
+pub(crate) async fn personal_data(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    sessions: &[Uuid],
+) -> sqlx::Result<HashMap<Uuid, Vec<(String, i64)>>> {
+    let query = format!(
+        "select session_id, detector, matches from session_pii j {SERVED}
+         where j.tenant_id = $1 and j.session_id = any($2) order by session_id, detector"
+    );
+    let rows: Vec<(Uuid, String, i64)> =
+        sqlx::query_as(&query).bind(tenant.0).bind(sessions).fetch_all(connection).await?;
+    let mut by_session: HashMap<Uuid, Vec<(String, i64)>> = HashMap::new();
+    for (session, detector, matches) in rows {
+        by_session.entry(session).or_default().push((detector, matches));
+    }
+    Ok(by_session)
 }

@@ -37,7 +37,7 @@ const COLUMNS: &str = "position, aggregate_type, aggregate_id, sequence, event_t
     payload::text as payload, metadata::text as metadata, timestamp";
 
 /// Aggregates that a tenant's readers may see: keys and tenants are for administrators alone.
-const READABLE: [&str; 3] = ["session", "violation", POLICY];
+const READABLE: [&str; 4] = ["session", "violation", "export", POLICY];
 /// ... and those that need a right of their own.
 const POLICY: &str = "policy";
 

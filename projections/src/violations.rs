@@ -8,7 +8,7 @@ use domain::violation::ViolationEvent;
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::types::Json;
-use sqlx::{FromRow, Postgres, QueryBuilder};
+use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -170,28 +170,26 @@ impl TenantReads {
         transaction.commit().await?;
         Ok(views)
     }
+}
 
-    /// Counts by session, of those that have any.
-    pub async fn violation_counts(
-        &self,
-        tenant: TenantId,
-        sessions: &[Uuid],
-    ) -> sqlx::Result<HashMap<Uuid, SessionViolations>> {
-        let mut transaction = self.begin(tenant).await?;
-        let rows: Vec<(Uuid, i64, i64, i64)> = sqlx::query_as(
-            "select v.session_id, count(*), count(*) filter (where v.status = 'OPEN'),
-                    count(*) filter (where v.status <> 'RESOLVED')
-             from violation_views v
-             join projections p on p.name = 'violations' and p.generation = v.generation
-             where v.tenant_id = $1 and v.session_id = any($2) group by v.session_id",
-        )
-        .bind(tenant.0)
-        .bind(sessions)
-        .fetch_all(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        let counts =
-            |(id, total, open, unresolved)| (id, SessionViolations { total, open, unresolved });
-        Ok(rows.into_iter().map(counts).collect())
-    }
+/// Counts by session, of those that have any.
+pub(crate) async fn violation_counts(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    sessions: &[Uuid],
+) -> sqlx::Result<HashMap<Uuid, SessionViolations>> {
+    let rows: Vec<(Uuid, i64, i64, i64)> = sqlx::query_as(
+        "select v.session_id, count(*), count(*) filter (where v.status = 'OPEN'),
+                count(*) filter (where v.status <> 'RESOLVED')
+         from violation_views v
+         join projections p on p.name = 'violations' and p.generation = v.generation
+         where v.tenant_id = $1 and v.session_id = any($2) group by v.session_id",
+    )
+    .bind(tenant.0)
+    .bind(sessions)
+    .fetch_all(connection)
+    .await?;
+    let counts =
+        |(id, total, open, unresolved)| (id, SessionViolations { total, open, unresolved });
+    Ok(rows.into_iter().map(counts).collect())
 }

@@ -6,6 +6,7 @@
 mod app;
 mod database;
 pub mod events;
+mod exports;
 mod policies;
 mod stream;
 mod violations;

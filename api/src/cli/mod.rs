@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod explain;
+mod export;
 mod inputs;
 mod key;
 mod keys;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use infrastructure::database::Database;
+use nix::unistd::{Uid, User};
 
 use crate::config::StoreArgs;
 use crate::store::{Opener, Store, TenantTools};
@@ -52,6 +54,10 @@ enum Verb {
     /// signature does not verify, 4 a file of a bundle does not match, is missing or is extra, 5 the
     /// input cannot be read, 64 wrong usage.
     Verify(verify::VerifyArgs),
+    /// Take events by filter away, with what was found in them, signed
+    Export(export::ExportArgs),
+    /// Take violations and what belongs to them away, as tables and as a report, signed
+    Bundle(export::BundleArgs),
     /// Make and list tenants
     Tenant(tenant::TenantArgs),
     /// Make and revoke API keys
@@ -106,6 +112,8 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
         Verb::Serve(args) => serve::run(args),
         Verb::Migrate(args) => migrate(&args.store),
         Verb::Verify(args) => return verify::run(&args),
+        Verb::Export(args) => export::export(&args),
+        Verb::Bundle(args) => export::bundle(&args),
         Verb::Tenant(args) => tenant::run(args),
         Verb::Key(args) => key::run(args),
         Verb::Keys(args) => keys::run(args),
@@ -162,6 +170,13 @@ fn with_store<T>(
         postgres.stop();
     }
     result
+}
+
+/// `cli:<os user name>`.
+fn actor() -> String {
+    let uid = Uid::current();
+    let name = User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
+    format!("cli:{name}")
 }
 
 async fn close(database: &Database) {

@@ -238,7 +238,7 @@ fn columns(c: char) -> usize {
 }
 
 /// Characters that steer a terminal, or turn the direction of a text, are shown by their code.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         let steers = c.is_control()

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use application::backtests::Backtests;
+use application::exports::Exports;
+use application::exports::workshop::{self, Workshop};
 use application::judging::{self, Judge};
 use application::policies::Policies;
 use application::rounds::Rounds;
@@ -18,6 +20,8 @@ use domain::scope::Scope;
 use infrastructure::backtests::PgBacktests;
 use infrastructure::database::{Database, PoolSizes};
 use infrastructure::docket::{PgDocket, PolicyBook};
+use infrastructure::export_files::ExportFolder;
+use infrastructure::export_jobs::PgExportJobs;
 use infrastructure::hints::HintChannel;
 use infrastructure::keyring::{EvidenceKeys, KeyFolder, LocalSigner};
 use infrastructure::policies_in_force::PgPoliciesInForce;
@@ -37,6 +41,7 @@ use super::{Fault, Outcome};
 use crate::auth::Authenticator;
 use crate::config::{Environment, ServeArgs};
 use crate::cursor::Cursors;
+use crate::exports::AppMaker;
 use crate::state::{App, Parts};
 use crate::store::{Opener, Store, TenantTools, master_secret, production_faults};
 use crate::stream::Streams;
@@ -141,8 +146,9 @@ async fn serve(
         listen(args.listen).map_err(|e| format!("cannot listen on {}: {e}", args.listen))?;
     let address = listener.local_addr()?;
     let (end_following, following_ends) = watch::channel(false);
+    let keep = TimeDelta::hours(i64::from(args.export_hours_kept));
     let follower = (!args.no_followers)
-        .then(|| tokio::spawn(follow(app.clone(), hints.clone(), following_ends)));
+        .then(|| tokio::spawn(follow(app.clone(), hints.clone(), keep, following_ends)));
     let others = tokio::spawn(look_after(app.clone(), database.clone(), hints, evidence_keys));
     // Before the address is told: who reads it may stop the server at once.
     let (terminate, interrupt) =
@@ -208,7 +214,7 @@ fn announce(url: &str, new_key: Option<&str>) {
     println!("listening on {url}");
 }
 
-async fn build(
+pub(super) async fn build(
     args: &ServeArgs,
     database: &Database,
     hints: &HintChannel,
@@ -255,6 +261,11 @@ async fn build(
         overdue: violation_store,
         clock: clock.clone(),
     };
+    let exports = Exports {
+        commands: Arc::new(QuietStore::new(pool.clone(), hints.clone())),
+        clock: clock.clone(),
+        ids: Arc::new(SystemIds),
+    };
     let idle = args.session_idle_seconds_max;
     let sessions = Sessions {
         commands: Arc::new(store),
@@ -279,6 +290,9 @@ async fn build(
         policies,
         backtests,
         violations,
+        exports,
+        export_files: ExportFolder::new(&args.store.data),
+        pack_link_seconds: args.pack_link_seconds,
         judge,
         streams: Streams::new(reads.clone(), tools.keys.clone(), args.streams.clone()),
         tickets: Tickets::new(pool.clone()),
@@ -311,14 +325,26 @@ async fn first_key(app: &App) -> Result<Option<String>, Fault> {
     Ok(Some(app.tenants.add_key(order, &metadata).await?.key))
 }
 
-/// Keeps the read models up to date, judges what comes in and watches the clock, until it is told
-/// to end, each between two pieces.
-async fn follow(app: App, hints: HintChannel, end: watch::Receiver<bool>) {
+/// Keeps the read models up to date, judges what comes in, watches the clock and makes exports, until
+/// it is told to end, each between two pieces. Files of exports are kept for so long.
+pub(super) async fn follow(
+    app: App,
+    hints: HintChannel,
+    keep: TimeDelta,
+    end: watch::Receiver<bool>,
+) {
+    let workshop = Workshop {
+        exports: app.exports.clone(),
+        jobs: Arc::new(PgExportJobs::new(app.database.server.clone())),
+        maker: Arc::new(AppMaker(app.clone())),
+        keep,
+    };
     let rounds = |pause| Rounds::new(hints.listen().into_stream(), end.clone(), pause);
     tokio::join!(
         app.runner.run(rounds(runner::ROUND)),
         app.judge.run(rounds(judging::ROUND)),
         app.violations.watch_the_clock(end.clone()),
+        workshop.run(rounds(workshop::ROUND)),
     );
 }
 

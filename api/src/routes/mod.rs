@@ -4,6 +4,7 @@ mod admin;
 mod aggregations;
 mod certificates;
 mod dashboards;
+mod exports;
 mod health;
 mod keys;
 mod metrics;
@@ -12,7 +13,7 @@ pub mod sessions;
 mod stream;
 mod tool_access;
 mod verify;
-mod violations;
+pub mod violations;
 
 use axum::extract::Request;
 use axum::middleware::{self, Next, from_fn_with_state};
@@ -37,8 +38,8 @@ const PARAMETER_BYTES_SHOWN_MAX: usize = 64;
 /// Every operation of the service with the scope that opens it.
 fn table(app: Option<&App>) -> OpenApiRouter<App> {
     use Scope::{
-        Admin, CertificatesRead, EvidenceExport, EvidenceRead, IngestWrite, PoliciesApprove,
-        PoliciesRead, PoliciesWrite, ViolationsWrite,
+        Admin, CertificatesRead, EvidenceExport, EvidenceRead, EvidenceWrite, IngestWrite,
+        PoliciesApprove, PoliciesRead, PoliciesWrite, ViolationsWrite,
     };
     let guarded = |scope, routes| guarded(app, scope, routes);
     OpenApiRouter::with_openapi(openapi::frame())
@@ -74,6 +75,16 @@ fn table(app: Option<&App>) -> OpenApiRouter<App> {
         .routes(guarded(EvidenceRead, routes!(aggregations::violations_by_actor::aggregate)))
         .routes(guarded(EvidenceRead, routes!(aggregations::sla::aggregate)))
         .routes(guarded(EvidenceRead, routes!(dashboards::compliance)))
+        .routes(guarded(EvidenceExport, routes!(exports::evidence::request)))
+        .routes(guarded(EvidenceRead, routes!(exports::evidence::get)))
+        .routes(guarded(EvidenceExport, routes!(exports::evidence::download)))
+        .routes(guarded(EvidenceExport, routes!(exports::bundles::request)))
+        .routes(guarded(EvidenceRead, routes!(exports::bundles::get)))
+        .routes(guarded(EvidenceExport, routes!(exports::bundles::download)))
+        .routes(guarded(EvidenceWrite, routes!(exports::packs::request)))
+        .routes(guarded(EvidenceRead, routes!(exports::packs::get)))
+        .routes(guarded(EvidenceExport, routes!(exports::packs::download)))
+        .routes(guarded(EvidenceRead, routes!(exports::audit::list)))
         .routes(guarded(EvidenceRead, routes!(verify::verify)))
         .routes(guarded(CertificatesRead, routes!(certificates::certificate)))
         .routes(guarded(CertificatesRead, routes!(keys::keys)))

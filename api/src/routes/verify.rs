@@ -8,6 +8,8 @@ use axum::extract::{Request, State};
 use domain::evidence::json::{self, Json as Value};
 use domain::evidence::record::ChainContext;
 use domain::evidence::verify::{Format, LogVerifier, Options, Report, verify_reader};
+use domain::export::Verdict;
+use domain::hash::Hash;
 use domain::ids::SessionId;
 use futures::StreamExt;
 use infrastructure::keyring::public_keys;
@@ -61,13 +63,16 @@ pub async fn verify(
     match media_type(&parts.headers).as_deref() {
         Some("application/json") => {
             if let Some(session) = named_session(&bytes)? {
-                return stored(&app, &caller, session).await.map(Json);
+                let report = stored(&app, &caller, session).await?;
+                write_down(&app, &caller, Some(session), None, &report).await?;
+                return Ok(Json(report));
             }
         }
         Some("application/x-ndjson" | "application/zip") => {}
         _ => return Err(content_type_problem(&parts.headers)),
     }
     let keys = public_keys(&app.database.server).await?;
+    let sha256 = Hash::of(&bytes);
     // Some CPU time: not on a thread that serves others.
     let report = tokio::task::spawn_blocking(move || {
         let options = Options { keys: Some(&keys), expected_head: None, seal: None };
@@ -76,7 +81,29 @@ pub async fn verify(
         }
         verify_reader(&mut bytes.as_ref(), "upload", &options, &mut |_| {})
     });
-    report.await.map(Json).map_err(Problem::internal)
+    let report = report.await.map_err(Problem::internal)?;
+    write_down(&app, &caller, None, Some(sha256), &report).await?;
+    Ok(Json(report))
+}
+
+/// That it was checked is an act of its own, and stands in the chain of custody.
+async fn write_down(
+    app: &App,
+    caller: &Caller,
+    session_id: Option<SessionId>,
+    sha256: Option<Hash>,
+    report: &Report,
+) -> Result<(), Problem> {
+    let verdict = Verdict {
+        session_id,
+        sha256,
+        format: report.format.as_str().to_owned(),
+        status: report.status.as_str().to_owned(),
+        evidence_class: report.evidence_class.map(|class| class.as_str().to_owned()),
+        exit_code: report.exit_code,
+    };
+    app.exports.verified(caller.tenant, verdict, &caller.metadata()).await?;
+    Ok(())
 }
 
 /// `{"session_id": …}` asks for a stored session; anything else is an artifact.

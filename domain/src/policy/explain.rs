@@ -1,7 +1,7 @@
 //! Why an outcome is what it is: the tree of the contract, the same for the same event and version.
 //!
-//! What stands in an event may be personal data and an explanation is kept, so every text and
-//! number of the event goes through the caller's mask before it is shown.
+//! What stands in an event may be personal data and an explanation is kept, so of an event's values
+//! it shows names, through the caller's mask, small numbers and truth values; of others their kind.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ const NAME_BYTES_MAX: usize = 64;
 const NAME_DIGITS_MAX: usize = 4;
 /// Numbers up to here are shown.
 const NUMBER_MAX: f64 = 999_999.0;
-/// Characters of a text that are shown.
+/// Characters of a text to the right that are shown.
 const TEXT_CHARS_MAX: usize = 256;
 /// Items of a list to the right that are shown, and characters of each.
 const LIST_ITEMS_MAX: usize = 8;
@@ -49,7 +49,8 @@ pub struct RuleExplanation {
     /// The path.
     pub left: String,
     pub result: bool,
-    /// What stood there: masked, cut, arrays and objects by kind only; absent when not known.
+    /// What stood there, if it is null, a truth value, a small number or a name, which is masked;
+    /// else its kind and, of texts and arrays, its length. Absent when not known.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub left_value: Option<Value>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]

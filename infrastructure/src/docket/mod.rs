@@ -109,7 +109,6 @@ struct PgHearing {
     standing: Standing,
     /// Of the last event of the piece.
     reached: i64,
-    matter: Option<Matter>,
     hints: Arc<dyn Hints>,
 }
 
@@ -162,9 +161,8 @@ impl Docket for PgDocket {
             found::open_calls(transaction, tenant, *generation, &entries).await.map_err(failed)?;
         let matter =
             Matter { tenant, active, entries, windows, open_calls, violations_alone: false };
-        let hints = self.hints.clone();
-        let hearing = PgHearing { tenant, standing, reached, matter: Some(matter), hints };
-        Ok(Opened::Hearing(Box::new(hearing)))
+        let hearing = PgHearing { tenant, standing, reached, hints: self.hints.clone() };
+        Ok(Opened::Hearing { matter, hearing: Box::new(hearing) })
     }
 
     async fn stop(&self, tenant: TenantId, bench: Bench, reason: &str) -> Result<(), PortError> {
@@ -215,12 +213,8 @@ impl From<Unjudged> for PortError {
 
 #[async_trait]
 impl Hearing for PgHearing {
-    fn take_matter(&mut self) -> Option<Matter> {
-        self.matter.take()
-    }
-
-    async fn close(self: Box<Self>, rulings: Rulings) -> Result<u64, PortError> {
-        let Self { tenant, standing, reached, hints, .. } = *self;
+    async fn close(self: Box<Self>, rulings: Rulings) -> Result<(), PortError> {
+        let Self { tenant, standing, reached, hints } = *self;
         let Standing { mut transaction, generation, after } = standing;
         let failed = |e| PortError::new("writing what was judged", e);
         found::write(&mut transaction, tenant, generation, &rulings).await.map_err(failed)?;
@@ -231,7 +225,7 @@ impl Hearing for PgHearing {
         if let Some(position) = raised.position {
             hints.committed(tenant, position);
         }
-        Ok(raised.new)
+        Ok(())
     }
 }
 

@@ -15,8 +15,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use super::StoreError;
 use super::head::HeadRow;
-use super::{StoreError, database, unexpected};
+use crate::write_door::{database, unexpected};
 
 /// Appends that may wait for a writer before callers wait for a place.
 const QUEUE_APPENDS_MAX: usize = 1024;

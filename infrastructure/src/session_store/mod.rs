@@ -13,8 +13,7 @@ use std::sync::Arc;
 
 use application::{AggregateId, CommandError, Commands, Committed, Hints, Metadata};
 use async_trait::async_trait;
-use cqrs_es::event_sink::EventSink;
-use cqrs_es::{Aggregate, AggregateContext, AggregateError, EventEnvelope, EventStore};
+use cqrs_es::{AggregateContext, AggregateError, EventEnvelope, EventStore};
 use domain::ids::TenantId;
 use domain::session::{Session, SessionCommand, SessionError, SessionEvent, SessionSealed};
 use moka::sync::Cache;
@@ -22,7 +21,7 @@ use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
 use crate::keyring::EvidenceKeys;
-use crate::quiet_store::command_error;
+use crate::write_door::{carry_out, command_error, database, unexpected, unwritten};
 use group::{Append, Writers};
 use head::HeadRow;
 
@@ -118,9 +117,7 @@ impl SessionStore {
                 let inserted =
                     head::insert(&self.pool, &context.id, started, &head, &payload, &metadata)
                         .await;
-                let position = inserted.map_err(|e| {
-                    if is_unique(&e) { StoreError::AggregateConflict } else { database(e) }
-                })?;
+                let position = inserted.map_err(unwritten)?;
                 self.hints.committed(context.id.tenant, position as u64);
                 return Ok(position);
             }
@@ -236,34 +233,12 @@ impl Commands<Session> for SessionStore {
         command: SessionCommand,
         metadata: &Metadata,
     ) -> Result<Committed<Session>, CommandError<SessionError>> {
-        let mut context = self.context(id).await.map_err(command_error)?;
-        let sink = EventSink::default();
-        context.session.handle(command, &(), &sink).await.map_err(CommandError::Refused)?;
-        let events = sink.collect().await;
-        let state = context.session.clone();
-        let committed = self
-            .commit(events, context, metadata.to_map(id.tenant))
-            .await
-            .map_err(command_error)?;
-        let position = committed.last().and_then(|e| e.metadata.get("position")?.parse().ok());
-        let events = committed.into_iter().map(|e| e.payload).collect();
-        Ok(Committed { events, state, position })
+        let context = self.context(id).await.map_err(command_error)?;
+        carry_out(self, id, context, command, metadata).await
     }
 }
 
 fn parse(aggregate_id: &str) -> Result<AggregateId, StoreError> {
     AggregateId::parse(aggregate_id)
         .ok_or_else(|| unexpected("an aggregate id that is not <tenant>/<session>"))
-}
-
-fn is_unique(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
-}
-
-fn database(error: sqlx::Error) -> StoreError {
-    StoreError::DatabaseConnectionError(Box::new(error))
-}
-
-fn unexpected(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
-    StoreError::UnexpectedError(error.into())
 }

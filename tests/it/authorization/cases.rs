@@ -29,6 +29,8 @@ pub struct Names<'a> {
     pub content_hash: &'a str,
     pub backtest: Uuid,
     pub violation: Uuid,
+    /// An evidence export, a bundle and a pack.
+    pub exports: [Uuid; 3],
 }
 
 impl Names<'_> {
@@ -73,6 +75,7 @@ pub fn case(operation: &str, names: Names<'_>) -> Case {
         }
         "listKeys" | "getKey" | "revokeKey" => Case("", None, Everything),
         other => case_of_policies(other, names)
+            .or_else(|| case_of_exports(other, names))
             .unwrap_or_else(|| panic!("the walk has no entry for the operation {other}: add one")),
     }
 }
@@ -115,6 +118,25 @@ fn case_of_policies(operation: &str, names: Names<'_>) -> Option<Case> {
         | "aggregateViolationsBySeverity"
         | "aggregateViolationsByActor"
         | "aggregateSla" => Case("", None, OwnAlone),
+        _ => return None,
+    })
+}
+
+fn case_of_exports(operation: &str, names: Names<'_>) -> Option<Case> {
+    use Foreign::{Hidden, OwnAlone};
+    Some(match operation {
+        "requestExport" | "requestBundle" => Case("", Some(json!({ "purpose": "walk" })), OwnAlone),
+        "requestEvidencePack" => {
+            let body = json!({
+                "session_id": names.session, "formats": ["json"], "audience": "PARTNER",
+                "purpose": "walk",
+            });
+            Case("", Some(body), Hidden)
+        }
+        "getExport" | "getBundle" | "getEvidencePack" | "downloadExportFile"
+        | "downloadBundleFile" => Case("", None, Hidden),
+        "downloadEvidencePackFile" => Case("?link=AAAA", None, Hidden),
+        "auditExports" => Case("", None, OwnAlone),
         _ => return None,
     })
 }

@@ -24,7 +24,11 @@ fn request(app: &TestApp, operation: &Operation, names: Names<'_>) -> RequestBui
         .replace("{version}", "1.0.0")
         .replace("{content_hash}", &format!("sha256:{}", names.content_hash))
         .replace("{backtest_id}", &names.backtest.to_string())
-        .replace("{violation_id}", &names.violation.to_string());
+        .replace("{violation_id}", &names.violation.to_string())
+        .replace("{export_id}", &names.exports[0].to_string())
+        .replace("{bundle_id}", &names.exports[1].to_string())
+        .replace("{pack_id}", &names.exports[2].to_string())
+        .replace("{file_name}", "manifest.json");
     assert!(!path.contains('{'), "the walk cannot fill {path}");
     let request = app.bare_request(operation.method.clone(), &format!("{path}{query}"));
     match body {
@@ -144,6 +148,23 @@ async fn judged(app: &TestApp, names: Names<'_>) -> (String, Uuid, Uuid) {
     (content_hash.trim_start_matches("sha256:").to_owned(), backtest, violation)
 }
 
+/// An evidence export, a bundle and a pack, made.
+async fn exports(app: &TestApp, session: Uuid) -> [Uuid; 3] {
+    let pack = json!({
+        "session_id": session, "formats": ["json"], "audience": "PARTNER", "purpose": "walk",
+    });
+    let asked = [
+        ("exports", json!({ "purpose": "walk" })),
+        ("bundles", json!({ "purpose": "walk" })),
+        ("evidence-packs", pack),
+    ];
+    let mut ids = [Uuid::nil(); 3];
+    for (id, (folder, body)) in ids.iter_mut().zip(asked) {
+        *id = app.made(folder, &body).await["export_id"].as_str().unwrap().parse().unwrap();
+    }
+    ids
+}
+
 #[tokio::test]
 async fn another_tenants_resource_is_answered_like_one_that_does_not_exist() {
     let app = TestApp::start().await;
@@ -152,10 +173,11 @@ async fn another_tenants_resource_is_answered_like_one_that_does_not_exist() {
     let (tenant, key) = other_tenant(&app);
     let names = Names { session, tenant: &tenant, key: &key, ..Names::default() };
     let (content_hash, backtest, violation) = judged(&app, names).await;
-    let names = Names { content_hash: &content_hash, backtest, violation, ..names };
+    let exports = exports(&app, session).await;
+    let names = Names { content_hash: &content_hash, backtest, violation, exports, ..names };
     let unknown = "0".repeat(64);
     let absent = Names { session: nothing, content_hash: &unknown, ..names };
-    let absent = Names { backtest: nothing, violation: nothing, ..absent };
+    let absent = Names { backtest: nothing, violation: nothing, exports: [nothing; 3], ..absent };
     let operations = guarded(&app).await;
     let keys = keys(&app, &tenant, &operations, str::to_owned);
     let mut hidden = 0;

@@ -1,8 +1,12 @@
 //! What leaves the system, and how it is checked without it.
 
+mod bundles;
 mod document;
+mod evidence;
+mod jobs;
 mod long;
 mod offline;
+mod recorded;
 
 use std::path::{Path, PathBuf};
 

@@ -10,10 +10,10 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use infrastructure::docket::compiled;
 
-use super::super::{Fault, Outcome};
+use super::super::{Fault, Outcome, actor};
 use super::diff::Source;
 use super::files;
-use super::tools::{At, Named, PolicyTools, actor, told, with_policies};
+use super::tools::{At, Named, PolicyTools, told, with_policies};
 
 #[derive(Debug, Args)]
 pub(super) struct BacktestArgs {

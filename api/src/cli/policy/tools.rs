@@ -15,11 +15,10 @@ use infrastructure::hints::HintChannel;
 use infrastructure::policies_in_force::PgPoliciesInForce;
 use infrastructure::quiet_store::QuietStore;
 use infrastructure::system::{SystemClock, SystemIds};
-use nix::unistd::{Uid, User};
 use projections::TenantReads;
 
 use super::super::report::printable;
-use super::super::{Fault, close, tenant, with_store};
+use super::super::{Fault, actor, close, tenant, with_store};
 use crate::config::StoreArgs;
 use crate::store::{Store, TenantTools};
 
@@ -86,13 +85,6 @@ impl PolicyTools {
             reads: TenantReads::new(tools.database.reader.clone()),
         })
     }
-}
-
-/// `cli:<os user name>`.
-pub(super) fn actor() -> String {
-    let uid = Uid::current();
-    let name = User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
-    format!("cli:{name}")
 }
 
 /// Works on the policies of the tenant that is named.

@@ -129,13 +129,9 @@ pub async fn list(
     Params(query): Params<KeysQuery>,
 ) -> Result<Json<KeyPage>, Problem> {
     let limit = app.limits.page(query.limit)?;
-    let after =
-        query.cursor.as_deref().map(|c| app.cursors.open::<String>("keys", c)).transpose()?;
+    let after = app.cursors.given::<String>("keys", query.cursor.as_deref())?;
     let mut items = app.keys.keys(query.tenant, after.as_deref(), limit as i64 + 1).await?;
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let last = items.last().filter(|_| more).map(|row| row.key_id.clone());
-    let next_cursor = last.map(|id| app.cursors.seal("keys", &id)).transpose()?;
+    let next_cursor = app.cursors.page("keys", &mut items, limit, |row| row.key_id.clone())?;
     Ok(Json(KeyPage { items, next_cursor }))
 }
 

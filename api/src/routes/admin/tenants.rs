@@ -64,12 +64,9 @@ pub async fn list(
     Params(query): Params<TenantsQuery>,
 ) -> Result<Json<TenantPage>, Problem> {
     let limit = app.limits.page(query.limit)?;
-    let after = query.cursor.as_deref().map(|c| app.cursors.open("tenants", c)).transpose()?;
+    let after = app.cursors.given("tenants", query.cursor.as_deref())?;
     let mut items = app.keys.tenants(after, limit as i64 + 1).await?;
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let last = items.last().filter(|_| more).map(|row| row.tenant_id);
-    let next_cursor = last.map(|id| app.cursors.seal("tenants", &id)).transpose()?;
+    let next_cursor = app.cursors.page("tenants", &mut items, limit, |row| row.tenant_id)?;
     Ok(Json(TenantPage { items, next_cursor }))
 }
 

@@ -55,8 +55,7 @@ pub async fn list(
     let filter = PolicyFilter { name: extract::name("name", query.name)?, status: query.status };
     min_position.wait_for(&app, caller.tenant, Source::Log).await?;
     let list = format!("policies:{}", caller.tenant);
-    let after = query.cursor.as_deref().map(|c| app.cursors.open::<PolicyMark>(&list, c));
-    let after = after.transpose()?;
+    let after = app.cursors.given::<PolicyMark>(&list, query.cursor.as_deref())?;
     let found = app.reads.policy_versions(caller.tenant, &filter, after.as_ref(), limit as i64 + 1);
     conditional::json(&headers, &PolicyPage::of(&app, &list, found.await?, limit)?)
 }

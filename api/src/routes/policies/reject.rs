@@ -31,7 +31,7 @@ pub struct RejectRequest {
     params(
         ("name" = String, Path, description = "The policy."),
         ("version" = String, Path, description = "The version."),
-        ("if-match" = Option<String>, Header, description = "The ETag that the version must have."),
+        ("If-Match" = Option<String>, Header, description = "The ETag that the version must have."),
     ),
     request_body = RejectRequest,
     responses(

@@ -23,7 +23,7 @@ use crate::state::App;
     params(
         ("name" = String, Path, description = "The policy."),
         ("version" = String, Path, description = "The version, as the document names it."),
-        ("if-match" = Option<String>, Header, description = "The ETag that the version must have."),
+        ("If-Match" = Option<String>, Header, description = "The ETag that the version must have."),
     ),
     request_body(description = "The policy document: see `/v1/policies/schema`.", content(
         (Value = "application/json"), (String = "application/yaml"),

@@ -50,8 +50,7 @@ pub async fn versions(
     let limit = app.limits.page(query.limit)?;
     min_position.wait_for(&app, caller.tenant, Source::Log).await?;
     let list = format!("policies:{}:{name}", caller.tenant);
-    let after = query.cursor.as_deref().map(|c| app.cursors.open::<PolicyMark>(&list, c));
-    let after = after.transpose()?;
+    let after = app.cursors.given::<PolicyMark>(&list, query.cursor.as_deref())?;
     let filter = PolicyFilter { name: Some(name), status: None };
     let found = app.reads.policy_versions(caller.tenant, &filter, after.as_ref(), limit as i64 + 1);
     let found = found.await?;

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use projections::policies::{PolicyMark, PolicyVersion};
+use projections::policies::PolicyVersion;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -40,10 +40,7 @@ impl PolicyPage {
         mut items: Vec<PolicyVersion>,
         limit: usize,
     ) -> Result<Self, Problem> {
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let mark: Option<PolicyMark> = items.last().filter(|_| more).map(PolicyVersion::mark);
-        let next_cursor = mark.map(|mark| app.cursors.seal(list, &mark)).transpose()?;
+        let next_cursor = app.cursors.page(list, &mut items, limit, PolicyVersion::mark)?;
         Ok(Self { items, next_cursor })
     }
 }

@@ -6,15 +6,18 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use domain::evidence::record::{ChainAuthority, ChainContext};
+use domain::export::{Filters, Kind, Order};
 use domain::ids::{SessionId, TenantId};
 use futures::{Stream, StreamExt};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::export_document::{ExportFacts, document};
+use super::recorded::Leaving;
 use crate::auth::Caller;
 use crate::extract::{Params, SessionPath};
 use crate::problem::Problem;
+use crate::routes::exports::of_query;
 use crate::state::App;
 
 /// In which form, and for what.
@@ -39,7 +42,6 @@ pub enum ExportFormat {
     Jsonl,
 }
 
-const PURPOSE_CHARS_MAX: usize = 256;
 /// Bytes of a chunk of the answer.
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -60,37 +62,57 @@ pub async fn export(
     Params(query): Params<ExportQuery>,
 ) -> Result<Response, Problem> {
     let purpose = query.purpose.trim();
-    let fits = !purpose.is_empty() && purpose.chars().count() <= PURPOSE_CHARS_MAX;
-    if !fits || purpose.chars().any(char::is_control) {
-        return Err(Problem::query(format!("purpose has 1 to {PURPOSE_CHARS_MAX} characters")));
-    }
     let row = app.reads.session(caller.tenant, session).await?;
     let row = row.ok_or_else(Problem::session_not_found)?;
-    tracing::info!(
-        correlation_id = caller.correlation_id,
-        tenant = %caller.tenant, session = %session, actor = caller.actor(), purpose,
-        "evidence leaves"
-    );
+    let format = query.format.as_str();
+    let order = Order {
+        kind: Kind::Session,
+        formats: vec![format.to_owned()],
+        session_id: Some(session),
+        filters: Filters::default(),
+        audience: None,
+        purpose: purpose.to_owned(),
+    };
+    // Before anything of it leaves.
+    let requested =
+        app.exports.request(caller.tenant, order, &caller.metadata()).await.map_err(of_query)?;
+    let leaving = Leaving {
+        exports: app.exports.clone(),
+        tenant: caller.tenant,
+        export: requested.id,
+        by: caller.metadata(),
+        name: format!("session_{session}.{format}"),
+        counts: [("events".to_owned(), row.next_sequence)].into(),
+    };
     match query.format {
         ExportFormat::Jsonl => {
-            let name = format!("session_{session}.jsonl");
             let lines = lines(app, caller.tenant, session, row.authority, row.next_sequence);
-            Ok(attachment("application/x-ndjson", &name, lines))
+            Ok(attachment("application/x-ndjson", leaving, lines))
         }
         ExportFormat::Json => {
-            let facts = ExportFacts::gather(&app, &caller, session, row, purpose).await?;
-            let name = format!("session_{session}.json");
-            Ok(attachment("application/json", &name, document(app, caller, session, facts)))
+            let position = requested.position;
+            let facts = ExportFacts::gather(&app, &caller, session, row, position, purpose).await?;
+            let document = document(app, caller, session, facts);
+            Ok(attachment("application/json", leaving, document))
         }
     }
 }
 
-fn attachment<S>(media_type: &'static str, name: &str, body: S) -> Response
+impl ExportFormat {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Jsonl => "jsonl",
+        }
+    }
+}
+
+fn attachment<S>(media_type: &'static str, leaving: Leaving, body: S) -> Response
 where
     S: Stream<Item = Result<Bytes, PortError>> + Send + 'static,
 {
-    let disposition = format!("attachment; filename=\"{name}\"");
-    let body = Body::from_stream(body.inspect(|chunk| {
+    let disposition = format!("attachment; filename=\"{}\"", leaving.name);
+    let body = Body::from_stream(leaving.recorded(body).inspect(|chunk| {
         if let Err(error) = chunk {
             // The status is sent already: the connection is cut, so that no part passes for whole.
             tracing::error!(cause = %error, "an export was cut short");

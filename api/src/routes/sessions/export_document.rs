@@ -6,6 +6,7 @@
 
 use application::{EvidenceReader, PortError};
 use axum::body::Bytes;
+use domain::artifacts::DISCLAIMER;
 use domain::evidence::canonical;
 use domain::evidence::jwk::JwkSet;
 use domain::evidence::record::{ChainContext, format_micros};
@@ -28,10 +29,6 @@ use crate::state::App;
 /// Schema of the document.
 pub const SCHEMA: &str = "exhibit-export/1";
 
-const DISCLAIMER: &str = "EVIDENCE SUPPORT STATEMENT. This report provides cryptographic evidence \
-    to support audit and investigation. It does not certify compliance with any legal, regulatory or \
-    contractual standard.";
-
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// What is known before the first record is read.
@@ -51,14 +48,16 @@ impl ExportFacts {
         caller: &Caller,
         session: SessionId,
         row: SessionRow,
+        requested: u64,
         purpose: &str,
     ) -> Result<Self, Problem> {
         let seal = app.reads.seal(caller.tenant, session).await?;
         // A seal that came after the row was read is not part of this export.
         let seal = seal.filter(|_| row.phase == "sealed");
         let at = format_micros(app.clock.now());
-        let custody = app.reads.custody(caller.tenant, session).await?;
-        let mut entries: Vec<Value> = custody
+        // Its last entry is the request for this export.
+        let custody = app.reads.custody(caller.tenant, session, requested).await?;
+        let entries: Vec<Value> = custody
             .iter()
             .map(|e| {
                 json!({
@@ -67,10 +66,6 @@ impl ExportFacts {
                 })
             })
             .collect();
-        entries.push(json!({
-            "action": "export.created", "actor": caller.actor(), "at": at,
-            "details": { "format": "json", "purpose": purpose },
-        }));
         let keys = public_keys(&app.database.server).await?;
         let judged = wait_for_judgement(app, caller, &row).await?;
         let custody = Value::Array(entries);

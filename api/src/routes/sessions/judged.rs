@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use domain::ids::TenantId;
 use domain::personal_data::Detector;
+use projections::judged::JudgedSessions;
 use projections::sessions::SessionRow;
 use uuid::Uuid;
 
@@ -30,17 +31,15 @@ pub async fn of_many(
     sessions: &[Uuid],
     position: u64,
 ) -> Result<HashMap<Uuid, Judged>, Problem> {
-    // First how far it has come: what is read after it is at least that new.
-    let seen = app.reads.followed_to(tenant, "judgement").await? as u64 >= position;
-    let folded = app.reads.followed_to(tenant, "violations").await? as u64 >= position;
-    let mut found = app.reads.personal_data(tenant, sessions).await?;
-    let counts = app.reads.violation_counts(tenant, sessions).await?;
+    let JudgedSessions { judged_to, counted_to, mut personal_data, violations } =
+        app.reads.judged(tenant, sessions).await?;
+    let seen = judged_to as u64 >= position;
     let judged = |session: &Uuid| {
         let mut judged = Judged::nothing(seen);
-        judged.violations.judged = seen && folded;
-        judged.pii.found = found.remove(session).unwrap_or_default().into_iter().collect();
+        judged.violations.judged = seen && counted_to as u64 >= position;
+        judged.pii.found = personal_data.remove(session).unwrap_or_default().into_iter().collect();
         judged.pii.flagged = !judged.pii.found.is_empty();
-        if let Some(counts) = counts.get(session) {
+        if let Some(counts) = violations.get(session) {
             judged.violations.total = counts.total;
             judged.violations.open = counts.open;
             judged.violations.unresolved = counts.unresolved;

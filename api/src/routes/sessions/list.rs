@@ -74,17 +74,15 @@ pub async fn list(
     let limit = app.limits.page(query.limit)?;
     min_position.wait_for(&app, caller.tenant, Source::Log).await?;
     let list = format!("sessions:{}", caller.tenant);
-    let after = query.cursor.as_deref().map(|c| app.cursors.open::<Mark>(&list, c)).transpose()?;
+    let after = app.cursors.given::<Mark>(&list, query.cursor.as_deref())?;
     let after = after.map(|mark| SessionMark { started_at: mark.at, session_id: mark.id });
     let now = app.clock.now();
     let idle_max = app.sessions.settings.idle_max;
     let filter = query.filter(idle_max.map(|max| now - max))?;
     let mut rows = app.reads.sessions(caller.tenant, &filter, after, limit as i64 + 1).await?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let end = rows.last().filter(|_| more);
-    let end = end.map(|row| Mark { at: row.started_at, id: row.session_id });
-    let next_cursor = end.map(|mark| app.cursors.seal(&list, &mark)).transpose()?;
+    let next_cursor = app
+        .cursors
+        .page(&list, &mut rows, limit, |row| Mark { at: row.started_at, id: row.session_id })?;
     let ids: Vec<Uuid> = rows.iter().map(|row| row.session_id).collect();
     let head = app.reads.log_head(caller.tenant).await?.map_or(0, |head| head.position);
     let mut judged = judged::of_many(&app, caller.tenant, &ids, head).await?;

@@ -9,6 +9,7 @@ mod judged;
 pub mod list;
 pub mod page;
 pub mod personal_data;
+mod recorded;
 pub mod seal;
 pub mod start;
 pub mod view;

@@ -81,17 +81,14 @@ pub async fn page(
 ) -> Result<Response, Problem> {
     let limit = app.limits.page(query.limit)?;
     let list = format!("events:{}:{session}", caller.tenant);
-    let first = match &query.cursor {
-        Some(cursor) => app.cursors.open::<Mark>(&list, cursor)?.next,
-        None => 0,
-    };
+    let mark = app.cursors.given::<Mark>(&list, query.cursor.as_deref())?;
+    let first = mark.map_or(0, |mark| mark.next);
     let row = app.reads.session(caller.tenant, session).await?;
     let row = row.ok_or_else(Problem::session_not_found)?;
     let mut records = app.reads.page(caller.tenant, session, first, limit as i64 + 1).await?;
-    let more = records.len() > limit;
-    records.truncate(limit);
-    let next = records.last().filter(|_| more).map(|(r, _)| r.body.sequence_number + 1);
-    let next_cursor = next.map(|next| app.cursors.seal(&list, &Mark { next })).transpose()?;
+    let next_cursor = app.cursors.page(&list, &mut records, limit, |(record, _)| Mark {
+        next: record.body.sequence_number + 1,
+    })?;
     let context = ChainContext { session_id: session, authority: row.authority };
     let body = written(&context, &records, next_cursor.as_deref());
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())

@@ -61,7 +61,7 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let limit = app.limits.page(query.limit)?;
     let list = format!("personal-data:{}:{session}", caller.tenant);
-    let mark = query.cursor.as_deref().map(|c| app.cursors.open::<Mark>(&list, c)).transpose()?;
+    let mark = app.cursors.given::<Mark>(&list, query.cursor.as_deref())?;
     let after = mark.map(|Mark(sequence_number, detector, pointer)| FindingRow {
         sequence_number,
         detector,
@@ -74,10 +74,8 @@ pub async fn list(
     let summary = super::judged::of_one(&app, caller.tenant, &row).await?.pii;
     let mut items =
         app.reads.findings(caller.tenant, session, after.as_ref(), limit as i64 + 1).await?;
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let end = items.last().filter(|_| more);
-    let end = end.map(|f| Mark(f.sequence_number, f.detector.clone(), f.pointer.clone()));
-    let next_cursor = end.map(|mark| app.cursors.seal(&list, &mark)).transpose()?;
+    let next_cursor = app.cursors.page(&list, &mut items, limit, |found| {
+        Mark(found.sequence_number, found.detector.clone(), found.pointer.clone())
+    })?;
     conditional::json(&headers, &FindingPage { summary, items, next_cursor })
 }

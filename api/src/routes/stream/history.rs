@@ -86,15 +86,10 @@ pub async fn history(
     let head = head.ok_or_else(|| Problem::internal("a tenant without a log"))?;
     let direction = if is_ascending { "asc" } else { "desc" };
     let list = format!("history:{}:{direction}", caller.tenant);
-    let mark = match &query.cursor {
+    let mark = match app.cursors.given::<Mark>(&list, query.cursor.as_deref())? {
         None => query.after(head)?,
-        Some(cursor) => {
-            let mark: Mark = app.cursors.open(&list, cursor)?;
-            if mark.epoch != head.epoch.as_str() {
-                return Err(Problem::cursor());
-            }
-            Some(mark.position)
-        }
+        Some(mark) if mark.epoch == head.epoch.as_str() => Some(mark.position),
+        Some(_) => return Err(Problem::cursor()),
     };
     let order = if is_ascending {
         HistoryOrder::Ascending(mark.unwrap_or_default())

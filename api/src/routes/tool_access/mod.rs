@@ -51,7 +51,7 @@ async fn page(
     asked: Asked,
 ) -> Result<Response, Problem> {
     let Asked { list, limit, cursor } = asked;
-    let mark = cursor.as_deref().map(|c| app.cursors.open::<Mark>(&list, c)).transpose()?;
+    let mark = app.cursors.given::<Mark>(&list, cursor.as_deref())?;
     let after = mark.map(|Mark { position, session_id, sequence_number }| ToolUseMark {
         position,
         session_id,
@@ -59,13 +59,10 @@ async fn page(
     });
     min_position.wait_for(app, tenant, SOURCE).await?;
     let mut items = app.reads.tool_uses(tenant, filter, after, limit as i64 + 1).await?;
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let end = items.last().filter(|_| more).map(|row| Mark {
+    let next_cursor = app.cursors.page(&list, &mut items, limit, |row| Mark {
         position: row.position,
         session_id: row.session_id,
         sequence_number: row.sequence_number,
-    });
-    let next_cursor = end.map(|mark| app.cursors.seal(&list, &mark)).transpose()?;
+    })?;
     conditional::json(headers, &ToolUsePage { items, next_cursor })
 }

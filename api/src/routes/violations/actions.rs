@@ -51,17 +51,13 @@ pub async fn list(
 ) -> Result<Json<ActionPage>, Problem> {
     let limit = app.limits.page(query.limit)?;
     let list = format!("violation-actions:{}:{violation}", caller.tenant);
-    let after = query.cursor.as_deref().map(|c| app.cursors.open::<i64>(&list, c)).transpose()?;
-    let after = after.unwrap_or_default();
+    let after = app.cursors.given::<i64>(&list, query.cursor.as_deref())?.unwrap_or_default();
     let mut items =
         app.reads.violation_actions(caller.tenant, violation, after, limit as i64 + 1).await?;
     // Every violation has the line of its detection.
     if items.is_empty() && after == 0 {
         return Err(super::not_found());
     }
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let end = items.last().filter(|_| more).map(|row| row.number);
-    let next_cursor = end.map(|end| app.cursors.seal(&list, &end)).transpose()?;
+    let next_cursor = app.cursors.page(&list, &mut items, limit, |row| row.number)?;
     Ok(Json(ActionPage { items, next_cursor }))
 }

@@ -128,7 +128,7 @@ enum Answers {
 /// Acknowledge a violation.
 #[utoipa::path(post, path = "/v1/violations/{violation_id}/acknowledge",
     operation_id = "acknowledgeViolation", tag = "violations", params(Named,
-        ("If-Match" = Option<String>, Header, description = "The version that it must have.")),
+        ("If-Match" = Option<String>, Header, description = "The ETag that it must have.")),
     request_body = Option<AcknowledgeRequest>, responses(Answers))]
 pub async fn acknowledge(
     State(app): State<App>,
@@ -143,7 +143,7 @@ pub async fn acknowledge(
 /// Comment on a violation.
 #[utoipa::path(post, path = "/v1/violations/{violation_id}/comment",
     operation_id = "commentViolation", tag = "violations", params(Named,
-        ("If-Match" = Option<String>, Header, description = "The version that it must have.")),
+        ("If-Match" = Option<String>, Header, description = "The ETag that it must have.")),
     request_body = CommentRequest, responses(Answers))]
 pub async fn comment(
     State(app): State<App>,
@@ -158,7 +158,7 @@ pub async fn comment(
 /// Escalate a violation.
 #[utoipa::path(post, path = "/v1/violations/{violation_id}/escalate",
     operation_id = "escalateViolation", tag = "violations", params(Named,
-        ("If-Match" = Option<String>, Header, description = "The version that it must have.")),
+        ("If-Match" = Option<String>, Header, description = "The ETag that it must have.")),
     request_body = EscalateRequest, responses(Answers))]
 pub async fn escalate(
     State(app): State<App>,
@@ -173,7 +173,7 @@ pub async fn escalate(
 /// Resolve a violation that was acknowledged.
 #[utoipa::path(post, path = "/v1/violations/{violation_id}/resolve",
     operation_id = "resolveViolation", tag = "violations", params(Named,
-        ("If-Match" = Option<String>, Header, description = "The version that it must have.")),
+        ("If-Match" = Option<String>, Header, description = "The ETag that it must have.")),
     request_body = ResolveRequest, responses(Answers))]
 pub async fn resolve(
     State(app): State<App>,
@@ -188,7 +188,7 @@ pub async fn resolve(
 /// Reopen a violation that was resolved.
 #[utoipa::path(post, path = "/v1/violations/{violation_id}/reopen",
     operation_id = "reopenViolation", tag = "violations", params(Named,
-        ("If-Match" = Option<String>, Header, description = "The version that it must have.")),
+        ("If-Match" = Option<String>, Header, description = "The ETag that it must have.")),
     request_body = ReopenRequest, responses(Answers))]
 pub async fn reopen(
     State(app): State<App>,

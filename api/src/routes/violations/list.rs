@@ -93,16 +93,13 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let limit = app.limits.page(query.limit)?;
     let list = format!("violations:{}", caller.tenant);
-    let below = query.cursor.as_deref().map(|c| app.cursors.open::<i64>(&list, c)).transpose()?;
+    let below = app.cursors.given::<i64>(&list, query.cursor.as_deref())?;
     let filter = query.filter()?;
     min_position.wait_for(&app, caller.tenant, super::SOURCE).await?;
     let now = app.clock.now();
     let mut views =
         app.reads.violations(caller.tenant, &filter, now, below, limit as i64 + 1).await?;
-    let more = views.len() > limit;
-    views.truncate(limit);
-    let end = views.last().filter(|_| more).map(|view| view.detected_position);
-    let next_cursor = end.map(|end| app.cursors.seal(&list, &end)).transpose()?;
+    let next_cursor = app.cursors.page(&list, &mut views, limit, |view| view.detected_position)?;
     let items = views.into_iter().map(|view| ViolationView::of(view, now)).collect();
     conditional::json(&headers, &ViolationPage { items, next_cursor })
 }

@@ -14,8 +14,6 @@ use crate::folds::hour_of;
 pub(super) struct Counts {
     /// By hour of detection, policy, severity.
     hours: BTreeMap<(DateTime<Utc>, String, String), Hour>,
-    /// By day of detection, policy.
-    days: BTreeMap<(DateTime<Utc>, String), Hour>,
     /// Detections by day, actor.
     actors: BTreeMap<(DateTime<Utc>, String), i64>,
     /// Unresolved by status, severity.
@@ -50,10 +48,8 @@ impl Counts {
         let severity = view.severity.clone();
         let key = (hour_of(view.detected_at), view.policy.clone(), severity.clone());
         self.hours.entry(key).or_default().change(view, by);
-        let day = day_of(view.detected_at);
-        self.days.entry((day, view.policy.clone())).or_default().change(view, by);
         let actor = view.actor_id.clone().unwrap_or_default();
-        *self.actors.entry((day, actor)).or_default() += by;
+        *self.actors.entry((day_of(view.detected_at), actor)).or_default() += by;
         if view.is_unresolved() {
             *self.states.entry((view.status.clone(), severity.clone())).or_default() += by;
             if let Some(due_at) = view.due_at {
@@ -68,8 +64,9 @@ impl Counts {
         tenant: TenantId,
         generation: i32,
     ) -> sqlx::Result<()> {
-        write_hours(connection, tenant, generation, &self.hours).await?;
-        write_days(connection, tenant, generation, &self.days).await?;
+        for statement in [ADD_HOURS, ADD_DAYS] {
+            write_hours(statement, connection, tenant, generation, &self.hours).await?;
+        }
         let (keys, by): (Vec<_>, Vec<i64>) =
             self.actors.into_iter().filter(|(_, by)| *by != 0).unzip();
         sqlx::query(
@@ -143,79 +140,66 @@ impl Hour {
     }
 }
 
+const ADD_HOURS: &str = "
+    insert into violation_hours as c (tenant_id, generation, hour, policy, severity, detected,
+        open, acknowledged, resolved, resolved_in_time, resolved_late, ever_acknowledged,
+        acknowledge_micros, resolve_micros)
+    select $1, $2, * from unnest($3::timestamptz[], $4::text[], $5::text[], $6::int8[],
+        $7::int8[], $8::int8[], $9::int8[], $10::int8[], $11::int8[], $12::int8[],
+        $13::int8[], $14::int8[])
+    on conflict (tenant_id, generation, hour, policy, severity) do update set
+        detected = c.detected + excluded.detected, open = c.open + excluded.open,
+        acknowledged = c.acknowledged + excluded.acknowledged,
+        resolved = c.resolved + excluded.resolved,
+        resolved_in_time = c.resolved_in_time + excluded.resolved_in_time,
+        resolved_late = c.resolved_late + excluded.resolved_late,
+        ever_acknowledged = c.ever_acknowledged + excluded.ever_acknowledged,
+        acknowledge_micros = c.acknowledge_micros + excluded.acknowledge_micros,
+        resolve_micros = c.resolve_micros + excluded.resolve_micros";
+
+/// Days are sums of hours, of what looks back a month.
+const ADD_DAYS: &str = "
+    insert into violation_days as c (tenant_id, generation, day, policy, detected, resolved,
+        ever_acknowledged, acknowledge_micros, resolve_micros)
+    select $1, $2, date_trunc('day', hour, 'UTC') as day, policy, sum(detected), sum(resolved),
+        sum(ever_acknowledged), sum(acknowledge_micros), sum(resolve_micros)
+    from unnest($3::timestamptz[], $4::text[], $5::text[], $6::int8[], $7::int8[], $8::int8[],
+        $9::int8[], $10::int8[], $11::int8[], $12::int8[], $13::int8[], $14::int8[])
+        as h(hour, policy, severity, detected, open, acknowledged, resolved, resolved_in_time,
+             resolved_late, ever_acknowledged, acknowledge_micros, resolve_micros)
+    group by day, policy
+    on conflict (tenant_id, generation, day, policy) do update set
+        detected = c.detected + excluded.detected, resolved = c.resolved + excluded.resolved,
+        ever_acknowledged = c.ever_acknowledged + excluded.ever_acknowledged,
+        acknowledge_micros = c.acknowledge_micros + excluded.acknowledge_micros,
+        resolve_micros = c.resolve_micros + excluded.resolve_micros";
+
 async fn write_hours(
+    statement: &str,
     connection: &mut PgConnection,
     tenant: TenantId,
     generation: i32,
     hours: &BTreeMap<(DateTime<Utc>, String, String), Hour>,
 ) -> sqlx::Result<()> {
     let column = |value: fn(&Hour) -> i64| hours.values().map(value).collect::<Vec<_>>();
-    sqlx::query(
-        "insert into violation_hours as c (tenant_id, generation, hour, policy, severity, detected,
-             open, acknowledged, resolved, resolved_in_time, resolved_late, ever_acknowledged,
-             acknowledge_micros, resolve_micros)
-         select $1, $2, * from unnest($3::timestamptz[], $4::text[], $5::text[], $6::int8[],
-             $7::int8[], $8::int8[], $9::int8[], $10::int8[], $11::int8[], $12::int8[],
-             $13::int8[], $14::int8[])
-         on conflict (tenant_id, generation, hour, policy, severity) do update set
-             detected = c.detected + excluded.detected, open = c.open + excluded.open,
-             acknowledged = c.acknowledged + excluded.acknowledged,
-             resolved = c.resolved + excluded.resolved,
-             resolved_in_time = c.resolved_in_time + excluded.resolved_in_time,
-             resolved_late = c.resolved_late + excluded.resolved_late,
-             ever_acknowledged = c.ever_acknowledged + excluded.ever_acknowledged,
-             acknowledge_micros = c.acknowledge_micros + excluded.acknowledge_micros,
-             resolve_micros = c.resolve_micros + excluded.resolve_micros",
-    )
-    .bind(tenant.0)
-    .bind(generation)
-    .bind(hours.keys().map(|k| k.0).collect::<Vec<_>>())
-    .bind(hours.keys().map(|k| k.1.as_str()).collect::<Vec<_>>())
-    .bind(hours.keys().map(|k| k.2.as_str()).collect::<Vec<_>>())
-    .bind(column(|h| h.detected))
-    .bind(column(|h| h.open))
-    .bind(column(|h| h.acknowledged))
-    .bind(column(|h| h.resolved))
-    .bind(column(|h| h.resolved_in_time))
-    .bind(column(|h| h.resolved_late))
-    .bind(column(|h| h.ever_acknowledged))
-    .bind(column(|h| h.acknowledge_micros))
-    .bind(column(|h| h.resolve_micros))
-    .execute(connection)
-    .await
-    .map(|_| ())
-}
-
-async fn write_days(
-    connection: &mut PgConnection,
-    tenant: TenantId,
-    generation: i32,
-    days: &BTreeMap<(DateTime<Utc>, String), Hour>,
-) -> sqlx::Result<()> {
-    let column = |value: fn(&Hour) -> i64| days.values().map(value).collect::<Vec<_>>();
-    sqlx::query(
-        "insert into violation_days as c (tenant_id, generation, day, policy, detected, resolved,
-             ever_acknowledged, acknowledge_micros, resolve_micros)
-         select $1, $2, * from unnest($3::timestamptz[], $4::text[], $5::int8[], $6::int8[],
-             $7::int8[], $8::int8[], $9::int8[])
-         on conflict (tenant_id, generation, day, policy) do update set
-             detected = c.detected + excluded.detected, resolved = c.resolved + excluded.resolved,
-             ever_acknowledged = c.ever_acknowledged + excluded.ever_acknowledged,
-             acknowledge_micros = c.acknowledge_micros + excluded.acknowledge_micros,
-             resolve_micros = c.resolve_micros + excluded.resolve_micros",
-    )
-    .bind(tenant.0)
-    .bind(generation)
-    .bind(days.keys().map(|k| k.0).collect::<Vec<_>>())
-    .bind(days.keys().map(|k| k.1.as_str()).collect::<Vec<_>>())
-    .bind(column(|h| h.detected))
-    .bind(column(|h| h.resolved))
-    .bind(column(|h| h.ever_acknowledged))
-    .bind(column(|h| h.acknowledge_micros))
-    .bind(column(|h| h.resolve_micros))
-    .execute(connection)
-    .await
-    .map(|_| ())
+    sqlx::query(statement)
+        .bind(tenant.0)
+        .bind(generation)
+        .bind(hours.keys().map(|k| k.0).collect::<Vec<_>>())
+        .bind(hours.keys().map(|k| k.1.as_str()).collect::<Vec<_>>())
+        .bind(hours.keys().map(|k| k.2.as_str()).collect::<Vec<_>>())
+        .bind(column(|h| h.detected))
+        .bind(column(|h| h.open))
+        .bind(column(|h| h.acknowledged))
+        .bind(column(|h| h.resolved))
+        .bind(column(|h| h.resolved_in_time))
+        .bind(column(|h| h.resolved_late))
+        .bind(column(|h| h.ever_acknowledged))
+        .bind(column(|h| h.acknowledge_micros))
+        .bind(column(|h| h.resolve_micros))
+        .execute(connection)
+        .await
+        .map(|_| ())
 }
 
 /// Whole numbers, so that sums do not depend on the order in which they are made.

@@ -1,0 +1,76 @@
+//! An answer that is written down while it leaves: what it was is known at its end, and the end goes
+//! only when it stands in the log.
+
+use std::collections::BTreeMap;
+
+use application::exports::Exports;
+use application::{Metadata, PortError};
+use axum::body::Bytes;
+use domain::export::{FileFact, Made};
+use domain::hash::Hash;
+use domain::ids::TenantId;
+use futures::{Stream, StreamExt};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// An export that was asked for and begins to leave.
+pub(super) struct Leaving {
+    pub exports: Exports,
+    pub tenant: TenantId,
+    pub export: Uuid,
+    pub by: Metadata,
+    pub name: String,
+    pub counts: BTreeMap<String, u64>,
+}
+
+impl Leaving {
+    /// The same bytes; the last of them after what was made is written down.
+    pub(super) fn recorded<S>(self, body: S) -> impl Stream<Item = Result<Bytes, PortError>> + Send
+    where
+        S: Stream<Item = Result<Bytes, PortError>> + Send + 'static,
+    {
+        async_stream::try_stream! {
+            let mut unless_whole = CutShort(Some(self));
+            let mut body = std::pin::pin!(body);
+            let (mut hasher, mut bytes, mut held) = (Sha256::new(), 0, Bytes::new());
+            while let Some(chunk) = body.next().await {
+                let chunk = chunk?;
+                hasher.update(&chunk);
+                bytes += chunk.len() as u64;
+                let before = std::mem::replace(&mut held, chunk);
+                if !before.is_empty() {
+                    yield before;
+                }
+            }
+            let sha256 = Hash(hasher.finalize().into());
+            if let Some(leaving) = unless_whole.0.take() {
+                leaving.conclude(bytes, sha256).await?;
+            }
+            yield held;
+        }
+    }
+
+    async fn conclude(self, bytes: u64, sha256: Hash) -> Result<(), PortError> {
+        let file = FileFact { name: self.name, bytes, sha256 };
+        let made = Made { counts: self.counts, files: vec![file], manifest_hash: None };
+        let written = self.exports.complete(self.tenant, self.export, made, &self.by).await;
+        written.map_err(|e| PortError::new("writing down an export", e.to_string()))
+    }
+}
+
+/// A client that goes away before the end has part of it: that stands in the log, too.
+struct CutShort(Option<Leaving>);
+
+impl Drop for CutShort {
+    fn drop(&mut self) {
+        let Some(leaving) = self.0.take() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            let Leaving { exports, tenant, export, by, .. } = leaving;
+            let reason = "it was cut short: part of it may have left";
+            if let Err(error) = exports.fail(tenant, export, reason, &by).await {
+                tracing::warn!(cause = %error, %export, "an export that was cut short");
+            }
+        });
+    }
+}
