@@ -164,10 +164,13 @@ fn what_cannot_be_read_ends_with_5_and_prints_no_verdict() {
 }
 
 #[test]
-fn a_folder_without_a_manifest_is_incomplete() {
+fn a_folder_without_a_manifest_ends_with_1() {
     let case = Case::new();
-    let (exit, report) = case.report(&["."]);
-    assert_eq!((exit, report["status"].as_str()), (1, Some("DEGRADED")), "{report}");
+    for folder in [".", "absent/"] {
+        let (code, report) = case.report(&[folder]);
+        assert_eq!((code, &report["status"]), (1, &"DEGRADED".into()), "{report}");
+        assert_eq!(report["axes"]["signer"]["result"], "not_established", "{report}");
+    }
 }
 
 #[test]

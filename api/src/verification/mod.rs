@@ -14,6 +14,7 @@ use domain::evidence::verify::{
     BundleVerifier, FileClaim, Found, MANIFEST_BYTES_MAX, MANIFEST_FILE, Options, Report,
     SIGNATURE_FILE, parse_envelope, verify_reader,
 };
+use domain::hash::Hash;
 
 use self::archive::Archive;
 use self::folder::Folder;
@@ -104,9 +105,10 @@ fn verify(
         Err(reason) => return unreadable(&reason, input, options),
     };
     let verifier = BundleVerifier::new(options, manifest.as_deref(), signature);
-    let seal = verifier.claim(SEAL_FILE).and_then(|_| {
+    // Another seal than the manifest's is a finding of its own, and speaks for nothing.
+    let seal = verifier.claim(SEAL_FILE).and_then(|claim| {
         let text = small(container, SEAL_FILE, SEAL_BYTES_MAX).ok()??;
-        parse_envelope(&text)
+        parse_envelope(&text).filter(|_| Hash::of(&text) == claim.sha256)
     });
     let mut reading = Reading { container, verifier, options, seal, total: 0, progress };
     for at in 0..reading.container.entries().len() {

@@ -7,11 +7,13 @@
 mod bundle;
 mod chain;
 mod context;
+mod document;
 mod drops;
 mod export;
 mod fields;
 mod filters;
 mod finding;
+mod lines;
 mod log;
 mod members;
 mod ndjson;
@@ -20,8 +22,10 @@ mod redaction;
 mod report;
 mod seal;
 mod signer;
+mod stream;
 mod times;
 mod unread;
+mod values;
 mod verdict;
 
 #[cfg(test)]
@@ -31,9 +35,10 @@ pub use bundle::{
     BundleVerifier, FileClaim, Found, MANIFEST_BYTES_MAX, MANIFEST_FILE, SIGNATURE_FILE,
 };
 pub use finding::{Code, FINDINGS_MAX, Finding, Severity};
+pub use lines::LINE_BYTES_MAX;
 pub use log::LogVerifier;
 pub use ndjson::{NAMED_MAX, SESSIONS_MAX};
-pub use reader::{DOCUMENT_BYTES_MAX, LINE_BYTES_MAX, verify_reader};
+pub use reader::verify_reader;
 pub use report::{
     Artifact, Axes, Axis, AxisResult, Format, Inside, Report, Status, limits_of_verification,
 };

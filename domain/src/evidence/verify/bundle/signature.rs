@@ -22,6 +22,9 @@ struct Statement {
 
 impl BundleVerifier<'_> {
     pub(super) fn judge_signature(&mut self) -> Axis {
+        if self.unreadable && self.manifest_hash.is_none() {
+            return Axis::not_established("It could not be read, so no signature was found in it.");
+        }
         let Some(text) = self.signature.take() else {
             return self.not_established("There is no bundle.sig: no one has signed this.");
         };

@@ -7,9 +7,8 @@ use super::super::finding::{Code, Findings, Place};
 use super::super::report::Axis;
 use super::super::signer::{NO_KEYS, check_signature};
 use super::super::times::instant;
-use super::{Counts, Header, NdjsonVerifier};
+use super::{Counts, NdjsonVerifier};
 use crate::evidence::canonical;
-use crate::evidence::dsse::Envelope;
 use crate::evidence::json::{self, DEPTH_MAX, Json};
 use crate::hash::Hash;
 
@@ -33,8 +32,13 @@ impl NdjsonVerifier<'_> {
             });
             return Axis::fail(reason);
         }
-        let fits = compare(envelope, self.header.as_ref(), self.counts, sha256, &mut self.findings);
-        let at = self.header.as_ref().and_then(|header| header.exported_at.as_deref());
+        // What was signed says when: the file may say anything.
+        let signed = envelope.payload_bytes().unwrap_or_default();
+        let stated = json::parse(&signed, DEPTH_MAX).map_or(Json::Null, |document| document.root);
+        let header = stated.get("header");
+        let at = header.and_then(|header| header.get("exported_at")).and_then(Json::as_str);
+        let fits = self.header.as_ref().map_or(b"null".as_slice(), |header| &header.canonical);
+        let fits = compare(&signed, &stated, fits, self.counts, sha256, &mut self.findings);
         let signed = match self.options.keys {
             Some(keys) => check_signature(keys, envelope, at.and_then(instant), "export"),
             None => {
@@ -64,16 +68,14 @@ fn note_unsigned(reason: &str, findings: &mut Findings) {
 
 /// Whether the signed statement is JCS of this file's counts, header and hash; notes what differs.
 fn compare(
-    envelope: &Envelope,
-    header: Option<&Header>,
+    signed: &[u8],
+    stated: &Json<'_>,
+    header: &[u8],
     counts: Counts,
     sha256: Hash,
     findings: &mut Findings,
 ) -> bool {
-    let header = header.map_or(b"null".as_slice(), |header| header.canonical.as_slice());
-    let expected = statement(header, counts, sha256);
-    let signed = envelope.payload_bytes().unwrap_or_default();
-    if signed == expected {
+    if signed == statement(header, counts, sha256) {
         return true;
     }
     let mut note = |code: Code, field: &str, claimed: Option<String>, computed: String| {
@@ -82,8 +84,6 @@ fn compare(
             (message, json!({ "field": field, "claimed": claimed, "computed": computed }))
         });
     };
-    let document = json::parse(&signed, DEPTH_MAX).ok();
-    let stated = document.map_or(Json::Null, |document| document.root);
     let mut told = false;
     let hash = stated.get("sha256").and_then(Json::as_str);
     if hash != Some(sha256.to_string().as_str()) {

@@ -177,3 +177,55 @@ fn a_flood_of_warnings_neither_fills_the_report_nor_hides_a_contradiction() {
     let unknown = report.findings.iter().filter(|f| f.code == Code::UnknownField).count() as u64;
     assert_eq!(unknown + report.findings_omitted[&Code::UnknownField], 1_501);
 }
+
+/// Verifies with the document read value by value, however small it is.
+fn streamed(text: &str) -> Report {
+    let (keys, seal) = (keys(), parse_envelope(ENVELOPE.as_bytes()));
+    let expected_head = Hash::from_hex(HEAD);
+    let options = Options { keys: Some(&keys), expected_head, seal: seal.as_ref() };
+    // Small pieces show what falls between two of them.
+    let mut reader = std::io::BufReader::with_capacity(7, text.as_bytes());
+    super::super::reader::verify_holding(0, &mut reader, "test", &options, &mut |_| {})
+}
+
+#[test]
+fn a_large_document_has_the_verdict_of_a_small_one() {
+    let array = Value::Array(Log::of_vectors().0);
+    let mut other_schema = export();
+    other_schema["schema"] = json!("exhibit-export/9");
+    let mut claims = export();
+    claims["counts"]["events"] = json!(7);
+    let mut headless = export();
+    headless.as_object_mut().unwrap().remove("events");
+    let mut tampered = export();
+    tampered["events"][2]["payload"]["more"] = json!(1);
+    for value in [array, export(), claims, headless, tampered] {
+        for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
+            let (whole, pieces) = (verify_knowing_all(text.clone()), streamed(&text));
+            assert_eq!(codes(&whole), codes(&pieces));
+            assert_eq!((whole.axes, whole.exit_code), (pieces.axes, pieces.exit_code));
+            assert_eq!(whole.format, pieces.format);
+        }
+    }
+    assert_eq!(streamed(&other_schema.to_string()).exit_code, 5);
+}
+
+#[test]
+fn a_large_document_that_is_broken_cannot_be_read() {
+    let text = export().to_string();
+    let doubled = text.replacen("\"purpose\":\"test\"", "\"purpose\":1,\"purpose\":\"test\"", 1);
+    assert!(codes(&streamed(&doubled)).contains(&"INVALID_CANONICAL_FORM"));
+    assert_eq!(streamed(&doubled).exit_code, 2);
+    for broken in [
+        format!("{text}}}"),
+        text[..text.len() - 1].to_owned(),
+        text[..text.len() / 2].to_owned(),
+        text.replacen(':', ";", 1),
+        text.replacen("\"events\":[", "\"events\":[,", 1),
+        text.replacen("\"events\":[", "\"events\":[]", 1),
+        "[1".to_owned(),
+        "[1 2]".to_owned(),
+    ] {
+        assert_eq!(streamed(&broken).exit_code, 5, "{broken}");
+    }
+}

@@ -1,0 +1,28 @@
+//! Good artifacts, and the means to make and to unmake them.
+
+pub mod bundle;
+pub mod keys;
+pub mod selection;
+pub mod session;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// Files by name.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// JCS, by the reference implementation.
+pub fn jcs(value: &Value) -> Vec<u8> {
+    serde_json_canonicalizer::to_vec(value).unwrap()
+}
+
+/// SHA-256 in lower-case hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
