@@ -20,3 +20,4 @@ pub mod state;
 pub mod store;
 pub mod stream;
 pub mod tls;
+pub mod verify_pdf;

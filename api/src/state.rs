@@ -44,6 +44,8 @@ pub struct Parts {
     pub streams: Arc<Streams>,
     pub tickets: Tickets,
     pub runner: Runner,
+    #[cfg(feature = "pdf")]
+    pub renderer: infrastructure::pdf::Renderer,
 }
 
 impl App {

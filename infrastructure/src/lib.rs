@@ -5,6 +5,9 @@ pub mod database;
 pub mod docket;
 pub mod hints;
 pub mod keyring;
+#[cfg(feature = "pdf")]
+pub mod pdf;
+pub mod pdf_attachments;
 pub mod policies_in_force;
 pub mod private_postgres;
 pub mod quiet_store;

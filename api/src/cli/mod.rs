@@ -41,7 +41,7 @@ enum Verb {
     Migrate(MigrateArgs),
     /// Check evidence offline: no server, no network
     ///
-    /// Reads JSONL, a JSON array, or a JSON export; a DSSE seal (or the answer of
+    /// Reads JSONL, a JSON array, a JSON export, or a PDF that carries its export; a DSSE seal (or the answer of
     /// /v1/certificates/{id}) given as a further FILE is held against the log of its session.
     ///
     /// Exit codes: 0 PASS, 1 degraded or incomplete, 2 content does not match its hashes, 3 a

@@ -290,6 +290,8 @@ async fn build(
         signer,
         database: database.clone(),
         limits: args.limits.clone(),
+        #[cfg(feature = "pdf")]
+        renderer: infrastructure::pdf::Renderer::default(),
     });
     Ok((app, evidence_keys))
 }

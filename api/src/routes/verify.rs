@@ -9,6 +9,7 @@ use domain::evidence::verify::{Format, LogVerifier, Options, Report, verify_read
 use domain::ids::SessionId;
 use futures::StreamExt;
 use infrastructure::keyring::public_keys;
+use infrastructure::pdf_attachments::is_pdf;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -17,6 +18,7 @@ use crate::auth::Caller;
 use crate::extract::{body_problem, content_type_problem, media_type, read_body};
 use crate::problem::Problem;
 use crate::state::App;
+use crate::verify_pdf::verify_pdf;
 
 /// A stored session.
 #[derive(ToSchema)]
@@ -40,7 +42,8 @@ pub struct VerifyAnswer {
 /// offline, with keys from them.
 #[utoipa::path(post, path = "/v1/verify", operation_id = "verify", tag = "verification",
     request_body(content(
-        (VerifyRequest = "application/json"), (String = "application/x-ndjson")
+        (VerifyRequest = "application/json"), (String = "application/x-ndjson"),
+        (String = "application/pdf")
     )),
     responses(
         (status = 200, description = "The report, whatever the verdict.", body = VerifyAnswer),
@@ -60,13 +63,16 @@ pub async fn verify(
                 return stored(&app, &caller, session).await.map(Json);
             }
         }
-        Some("application/x-ndjson") => {}
+        Some("application/x-ndjson" | "application/pdf") => {}
         _ => return Err(content_type_problem(&parts.headers)),
     }
     let keys = public_keys(&app.database.server).await?;
     // Some CPU time: not on a thread that serves others.
     let report = tokio::task::spawn_blocking(move || {
         let options = Options { keys: Some(&keys), expected_head: None, seal: None };
+        if is_pdf(&bytes) {
+            return verify_pdf(&bytes, "upload", &options);
+        }
         verify_reader(&mut bytes.as_ref(), "upload", &options, &mut |_| {})
     });
     report.await.map(Json).map_err(Problem::internal)

@@ -3,6 +3,8 @@
 mod document;
 mod long;
 mod offline;
+mod paper;
+mod pdf;
 
 use std::path::{Path, PathBuf};
 

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::export_document::{ExportFacts, document};
+use super::export_pdf;
 use crate::auth::Caller;
 use crate::extract::{Params, SessionPath};
 use crate::problem::Problem;
@@ -37,6 +38,8 @@ pub enum ExportFormat {
     Json,
     /// The records, one a line.
     Jsonl,
+    /// A report for people, with the JSON document, the seal and the public keys attached (PDF/A-3).
+    Pdf,
 }
 
 const PURPOSE_CHARS_MAX: usize = 256;
@@ -49,9 +52,12 @@ const CHUNK_BYTES: usize = 64 * 1024;
     params(("session_id" = uuid::Uuid, Path, description = "The session."), ExportQuery),
     responses(
         (status = 200, description = "An attachment.", content(
-            (Object = "application/json"), (String = "application/x-ndjson")
+            (Object = "application/json"), (String = "application/x-ndjson"),
+            (String = "application/pdf")
         )),
         (status = 404, description = "`SESSION_NOT_FOUND`"),
+        (status = 413, description = "`EXPORT_TOO_LARGE`: as PDF; JSON has no such limit"),
+        (status = 501, description = "`PDF_NOT_BUILT`"),
     ))]
 pub async fn export(
     State(app): State<App>,
@@ -78,9 +84,15 @@ pub async fn export(
             Ok(attachment("application/x-ndjson", &name, lines))
         }
         ExportFormat::Json => {
-            let facts = ExportFacts::gather(&app, &caller, session, row, purpose).await?;
+            let facts = ExportFacts::gather(&app, &caller, session, row, "json", purpose).await?;
             let name = format!("session_{session}.json");
             Ok(attachment("application/json", &name, document(app, caller, session, facts)))
+        }
+        ExportFormat::Pdf => {
+            let pdf = export_pdf::document(app, caller, session, row, purpose).await?;
+            let name = format!("session_{session}.pdf");
+            let whole = futures::stream::once(async { Ok(Bytes::from(pdf)) });
+            Ok(attachment("application/pdf", &name, whole))
         }
     }
 }

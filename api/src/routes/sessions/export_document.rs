@@ -18,7 +18,7 @@ use projections::sessions::{SealRow, SessionRow};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::export_findings::{matches, tool_access, violations, wait_for_judgement};
+use super::export_findings::{matches, policies, tool_access, violations, wait_for_judgement};
 use super::judged::Judged;
 use super::view::SessionView;
 use crate::auth::Caller;
@@ -38,7 +38,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 pub struct ExportFacts {
     row: SessionRow,
     seal: Option<SealRow>,
-    keys: JwkSet,
+    pub(super) keys: JwkSet,
     custody: Value,
     judged: Judged,
     purpose: String,
@@ -51,6 +51,7 @@ impl ExportFacts {
         caller: &Caller,
         session: SessionId,
         row: SessionRow,
+        format: &str,
         purpose: &str,
     ) -> Result<Self, Problem> {
         let seal = app.reads.seal(caller.tenant, session).await?;
@@ -69,7 +70,7 @@ impl ExportFacts {
             .collect();
         entries.push(json!({
             "action": "export.created", "actor": caller.actor(), "at": at,
-            "details": { "format": "json", "purpose": purpose },
+            "details": { "format": format, "purpose": purpose },
         }));
         let keys = public_keys(&app.database.server).await?;
         let judged = wait_for_judgement(app, caller, &row).await?;
@@ -154,6 +155,8 @@ pub fn document(
             "detectors_not_run": facts.judged.pii.detectors_not_run,
             "matches": matches,
         }))?;
+        let policies = policies(&app, &caller, session, facts.row.next_sequence).await?;
+        member(&mut out, "policies", &policies)?;
         member(&mut out, "purpose", &facts.purpose)?;
         member(&mut out, "schema", &SCHEMA)?;
         member(&mut out, "seal", &facts.seal_member())?;

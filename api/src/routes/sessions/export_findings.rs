@@ -97,6 +97,26 @@ async fn judged_uses(
     }
 }
 
+/// The policies that the violations of the events before a number name, with their texts.
+pub(super) async fn policies(
+    app: &App,
+    caller: &Caller,
+    session: SessionId,
+    end: u64,
+) -> Result<Vec<Value>, PortError> {
+    let failed = |e| PortError::new("reading policies", e);
+    let named = app.reads.policies_that_found(caller.tenant, session, end as i64).await;
+    let mut policies = Vec::new();
+    for (name, version, content_hash) in named.map_err(failed)? {
+        let document = app.reads.policy_document(caller.tenant, &content_hash).await;
+        policies.push(json!({
+            "name": name, "version": version, "content_hash": content_hash,
+            "document": document.map_err(failed)?,
+        }));
+    }
+    Ok(policies)
+}
+
 /// The session's violations with their action logs, of the events before a number.
 pub(super) fn violations<'a>(
     app: &'a App,

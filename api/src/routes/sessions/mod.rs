@@ -4,6 +4,7 @@ pub mod append;
 pub mod export;
 mod export_document;
 mod export_findings;
+mod export_pdf;
 pub mod get;
 mod judged;
 pub mod list;

@@ -24,7 +24,7 @@ mod tests;
 
 pub use finding::{Code, FINDINGS_MAX, Finding, Severity};
 pub use log::LogVerifier;
-pub use reader::{DOCUMENT_BYTES_MAX, LINE_BYTES_MAX, verify_reader};
+pub use reader::{DOCUMENT_BYTES_MAX, LINE_BYTES_MAX, unreadable, verify_reader};
 pub use report::{Axes, Axis, AxisResult, Format, Report, Status, limits_of_verification};
 pub use signer::parse_envelope;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::finding::{Code, Finding};
 use crate::evidence::class::{EvidenceClass, PartialReason};
@@ -20,6 +21,9 @@ pub enum Format {
     /// An object of the schema `exhibit-export/1`.
     #[serde(rename = "export-json")]
     ExportJson,
+    /// A PDF that carries its export.
+    #[serde(rename = "pdf")]
+    Pdf,
 }
 
 impl Format {
@@ -28,6 +32,7 @@ impl Format {
             Self::JsonLines => "jsonl",
             Self::Json => "json",
             Self::ExportJson => "export-json",
+            Self::Pdf => "pdf",
         }
     }
 }
@@ -80,6 +85,31 @@ pub struct Report {
     pub findings_omitted: BTreeMap<Code, u64>,
     pub not_verifiable: [&'static str; 2],
     pub exit_code: u8,
+}
+
+impl Report {
+    /// Adds what contradicts the artifact around the records: it fails, whatever its records are
+    /// worth.
+    pub fn contradict(&mut self, code: Code, message: String, details: Value) {
+        self.findings.insert(
+            0,
+            Finding {
+                code,
+                severity: code.severity(),
+                sequence_number: None,
+                event_id: None,
+                message,
+                details,
+            },
+        );
+        // What is unreadable, and what does not match its hashes, weighs more than a signature.
+        if self.exit_code != 5 {
+            self.exit_code = 2;
+        }
+        self.status = Status::Fail;
+        self.evidence_class = None;
+        self.partial_reasons.clear();
+    }
 }
 
 /// What was checked, each on its own: the axes never collapse into one light.
