@@ -121,7 +121,8 @@ fn plain_or_attached(id: ObjectId, object: &mut Object) -> Option<(ObjectId, Obj
         Ok(stream) => stream.dict.has_type(b"EmbeddedFile"),
         Err(_) => true,
     };
-    keep.then(|| (id, std::mem::replace(object, Object::Null)))
+    // What is returned only counts for objects out of object streams, and those are refused.
+    keep.then_some((id, Object::Null))
 }
 
 fn dictionary<'d>(

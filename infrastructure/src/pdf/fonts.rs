@@ -28,23 +28,27 @@ static COVERAGES: LazyLock<Vec<Vec<&'static Coverage>>> = LazyLock::new(|| {
 });
 
 /// The text as it can be set: what the fonts lack, and what would not be seen, by its code point.
-pub(super) fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
+/// Ends where more bytes would be shown than are allowed, and says whether it has.
+pub(super) fn shown(text: &str, bytes_max: usize) -> (String, bool) {
+    let mut shown = String::with_capacity(text.len().min(bytes_max));
     for cluster in text.graphemes(true) {
+        if shown.len() > bytes_max {
+            return (shown, true);
+        }
         if is_set(cluster) {
             shown.push_str(cluster);
             continue;
         }
         for c in cluster.chars() {
             let mut bytes = [0; 4];
-            if is_set(c.encode_utf8(&mut bytes)) && !is_mark(c) {
+            if is_set(c.encode_utf8(&mut bytes)) {
                 shown.push(c);
             } else {
                 push_code(c, &mut shown);
             }
         }
     }
-    shown
+    (shown, false)
 }
 
 /// The text in ASCII: what is done when a page could not be set otherwise.
@@ -66,7 +70,8 @@ fn is_set(cluster: &str) -> bool {
     if cluster.chars().all(|c| matches!(c, ' '..='~')) {
         return true;
     }
-    if cluster.chars().any(is_hidden) {
+    // A mark without a letter would be set upon what stands before it.
+    if cluster.chars().any(is_hidden) || cluster.starts_with(is_mark) {
         return false;
     }
     COVERAGES.iter().any(|family| {
@@ -74,7 +79,7 @@ fn is_set(cluster: &str) -> bool {
     })
 }
 
-/// Alone it would be set upon the character before it.
+/// Marks that the fonts may have.
 fn is_mark(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{591}'..='\u{5c7}'
         | '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6ed}'
@@ -95,7 +100,9 @@ fn is_hidden(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::shown;
+    fn shown(text: &str) -> String {
+        super::shown(text, usize::MAX).0
+    }
 
     #[test]
     fn what_the_fonts_have_is_shown_as_it_is() {

@@ -16,14 +16,26 @@ const INDENT_MAX: usize = 32;
 /// Characters of the pieces that longer runs are broken into.
 const PIECE_CHARS: usize = 8;
 
+/// Bytes that are shown for a character that is allowed.
+const ROOM: usize = 2;
+
 /// One text from anywhere, as it is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Text(String);
 
 impl Text {
     /// Longer texts are cut, and say so.
+    ///
+    /// What is shown counts, and code points take more room than what they stand for: they get some
+    /// of it, so that a page of them stays a page.
     pub(super) fn cut(text: &str, chars_max: usize) -> Self {
-        Self(cut(text, chars_max))
+        let end = text.char_indices().nth(chars_max).map_or(text.len(), |(end, _)| end);
+        let (mut shown, cut) = shown(&text[..end], chars_max * ROOM);
+        if cut || end < text.len() {
+            let all = text.chars().count();
+            shown.push_str(&format!(" … [cut: {all} characters in all]"));
+        }
+        Self(shown)
     }
 }
 
@@ -36,7 +48,7 @@ impl<T: AsRef<str>> From<T> for Text {
 impl Serialize for Text {
     /// One string, or the pieces between which a line may break.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let pieces = pieces(&shown(&self.0));
+        let pieces = pieces(&self.0);
         match pieces.as_slice() {
             [] => serializer.serialize_str(""),
             [one] => serializer.serialize_str(one),
@@ -236,13 +248,6 @@ pub(super) fn in_ascii(values: &mut serde_json::Value) {
         serde_json::Value::Object(members) => members.values_mut().for_each(in_ascii),
         _ => {}
     }
-}
-
-/// The text, or its beginning and its length.
-pub(super) fn cut(text: &str, chars_max: usize) -> String {
-    let Some((end, _)) = text.char_indices().nth(chars_max) else { return text.to_owned() };
-    let all = text.chars().count();
-    format!("{} … [cut: {all} characters in all]", &text[..end])
 }
 
 /// Splits within long words: after their punctuation, and within runs that have none. The pieces

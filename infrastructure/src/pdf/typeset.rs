@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use typst::diag::SourceDiagnostic;
-use typst::foundations::{Datetime, Smart};
+use typst::foundations::{Bytes, Datetime, Smart};
 use typst_layout::PagedDocument;
 use typst_pdf::{PdfOptions, PdfStandard, PdfStandards, Timestamp};
 
@@ -13,7 +13,7 @@ use super::world::{DocumentWorld, Name};
 /// Sets a document. `made_at` is what its metadata name; nothing else tells the time.
 pub(super) fn typeset(
     document: &Document,
-    files: &[(Name, Vec<u8>)],
+    files: &[(Name, Bytes)],
     made_at: Option<DateTime<Utc>>,
     ident: &str,
 ) -> Result<Vec<u8>, RenderError> {
@@ -34,11 +34,11 @@ pub(super) fn typeset(
 
 fn set(
     values: &serde_json::Value,
-    files: &[(Name, Vec<u8>)],
+    files: &[(Name, Bytes)],
     timestamp: Option<Timestamp>,
     ident: &str,
 ) -> Result<Vec<u8>, RenderError> {
-    let values = (Name::Values, values.to_string().into_bytes());
+    let values = (Name::Values, Bytes::from_string(values.to_string()));
     let world = DocumentWorld::new(files.iter().cloned().chain([values]));
     let document: PagedDocument = typst::compile(&world).output.map_err(|e| first(&e))?;
     let standards = PdfStandards::new(&[PdfStandard::A_3b])

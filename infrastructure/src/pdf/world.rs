@@ -61,8 +61,8 @@ pub(super) struct DocumentWorld {
 }
 
 impl DocumentWorld {
-    pub(super) fn new(files: impl IntoIterator<Item = (Name, Vec<u8>)>) -> Self {
-        Self { files: files.into_iter().map(|(name, bytes)| (name, Bytes::new(bytes))).collect() }
+    pub(super) fn new(files: impl IntoIterator<Item = (Name, Bytes)>) -> Self {
+        Self { files: files.into_iter().collect() }
     }
 }
 

@@ -3,7 +3,7 @@
 use domain::evidence::class::{EvidenceClass, PartialReason};
 use domain::evidence::verify::{AxisResult, Report, Severity, Status as Verdict};
 
-use super::super::page::{Cover, Fact, Status, Text, Tone, cut};
+use super::super::page::{Cover, Fact, Status, Text, Tone};
 use super::super::{DISCLAIMER, RENDERER_VERSION};
 use super::export::{Export, plain, text};
 
@@ -74,8 +74,8 @@ pub(super) fn status(export: &Export<'_>) -> Status {
     if claims != (report.status.as_str(), report.evidence_class.map(EvidenceClass::as_str)) {
         let claim = format!(
             "The export claims {} and {}; its records give {} and {}.",
-            cut(claims.0, 40),
-            cut(claims.1.unwrap_or("no class"), 60),
+            brief(claims.0),
+            brief(claims.1.unwrap_or("no class")),
             report.status.as_str(),
             report.evidence_class.map_or("no class", EvidenceClass::as_str)
         );
@@ -96,6 +96,11 @@ pub(super) fn status(export: &Export<'_>) -> Status {
             reasons: fatal(report),
         },
     }
+}
+
+/// Of a claim, which may be anything.
+fn brief(claim: &str) -> String {
+    claim.chars().take(60).collect()
 }
 
 fn passed(report: &Report, class: &str) -> Status {

@@ -16,7 +16,8 @@ pub(super) fn section(export: &Export<'_>) -> Section {
     let mut blocks = vec![
         Block::text(
             "What was checked when this document was made, each on its own: one result never \
-             stands for another. “Not established” means that the check could not be made.",
+             stands for another. “Not established” means that the check could not be made. “Given \
+             from outside” means here: the keys of the exporting server, which are listed below.",
         ),
         Block::Table(axes(export)),
         Block::heading("Findings"),

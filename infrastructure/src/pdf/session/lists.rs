@@ -28,7 +28,7 @@ pub(super) fn tool_access(export: &Export<'_>) -> Section {
     };
     let columns = vec![
         Column::new("No.", 0.5),
-        Column::new("Time", 1.6),
+        Column::new("Time", 1.9),
         Column::new("Tool", 1.5),
         Column::new("Arguments, without their values", 2.0),
         Column::new("Result", 0.9),
@@ -110,7 +110,7 @@ pub(super) fn custody(export: &Export<'_>) -> Section {
         ]
     };
     let columns = vec![
-        Column::new("When", 1.5),
+        Column::new("When", 1.7),
         Column::new("What", 1.4),
         Column::new("Who", 1.3),
         Column::new("With", 2.8),

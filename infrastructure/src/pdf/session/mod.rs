@@ -11,6 +11,7 @@ mod violations;
 
 use chrono::{DateTime, Utc};
 use domain::evidence::canonical;
+use typst::foundations::Bytes;
 
 use self::export::Export;
 use super::page::{Attachment, Block, Document, Meta, Section};
@@ -27,12 +28,12 @@ pub fn render_session(export: &[u8], jwks: &[u8]) -> Result<Vec<u8>, RenderError
     let document = document(&read, seal.is_some());
     let made_at = DateTime::parse_from_rfc3339(&read.members.exported_at).ok();
     let mut files = vec![
-        (Name::Chart, read.timeline.svg().into_bytes()),
-        (Name::Qr, qr::svg(&cover::code(&read))?.into_bytes()),
-        (Name::Export, export.to_vec()),
-        (Name::Keys, jwks.to_vec()),
+        (Name::Chart, Bytes::from_string(read.timeline.svg())),
+        (Name::Qr, Bytes::from_string(qr::svg(&cover::code(&read))?)),
+        (Name::Export, Bytes::new(export.to_vec())),
+        (Name::Keys, Bytes::new(jwks.to_vec())),
     ];
-    files.extend(seal.map(|seal| (Name::Seal, seal)));
+    files.extend(seal.map(|seal| (Name::Seal, Bytes::new(seal))));
     let ident = read.sha256.clone();
     drop(read);
     typeset(&document, &files, made_at.map(|at| at.with_timezone(&Utc)), &ident)

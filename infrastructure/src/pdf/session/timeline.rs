@@ -169,10 +169,10 @@ fn table(timeline: &Timeline) -> Table {
     Table {
         columns: vec![
             Column::new("No.", 0.55),
-            Column::new("Time", 1.75),
-            Column::new("Event", 1.55),
+            Column::new("Time", 2.0),
+            Column::new("Event", 1.6),
             Column::new("Actor", 1.5),
-            Column::new("About", 2.1),
+            Column::new("About", 1.95),
             Column::mono("Hash begins", 0.95),
         ],
         rows: rows.collect(),

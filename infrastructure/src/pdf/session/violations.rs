@@ -182,7 +182,7 @@ fn actions(violation: &Value) -> Option<Table> {
     Some(Table {
         columns: vec![
             Column::new("No.", 0.4),
-            Column::new("When", 1.5),
+            Column::new("When", 1.6),
             Column::new("Action", 1.0),
             Column::new("By", 1.3),
             Column::new("With", 2.6),
