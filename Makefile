@@ -39,6 +39,7 @@ bench: ## The numbers of the README, in one run
 	cargo bench --package tests --bench ingest
 	cargo bench --package tests --bench stream
 	cargo bench --package tests --bench policies --features bench-peers
+	cargo bench --package tests --bench exports
 
 fix: ## Format and apply what clippy can mend
 	cargo fmt

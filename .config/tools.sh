@@ -85,7 +85,7 @@ nchan() {
     )
 }
 
-tests() { nextest; apt_install openssl openssl; apt_install python3 python3; }
+tests() { nextest; apt_install openssl openssl; apt_install python3 python3; apt_install poppler-utils pdfdetach; }
 
 rust
 postgres

@@ -50,6 +50,8 @@ pub struct Parts {
     pub streams: Arc<Streams>,
     pub tickets: Tickets,
     pub runner: Runner,
+    #[cfg(feature = "pdf")]
+    pub renderer: infrastructure::pdf::Renderer,
 }
 
 impl App {

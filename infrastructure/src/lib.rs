@@ -7,6 +7,9 @@ pub mod export_files;
 pub mod export_jobs;
 pub mod hints;
 pub mod keyring;
+#[cfg(feature = "pdf")]
+pub mod pdf;
+pub mod pdf_attachments;
 pub mod policies_in_force;
 pub mod private_postgres;
 pub mod quiet_store;

@@ -170,6 +170,27 @@ impl TenantReads {
         transaction.commit().await?;
         Ok(views)
     }
+
+    /// Name, version and hash of each policy that has found something in the events of a session
+    /// before a number.
+    pub async fn policies_that_found(
+        &self,
+        tenant: TenantId,
+        session: SessionId,
+        end: i64,
+    ) -> sqlx::Result<Vec<(String, String, String)>> {
+        let mut query = QueryBuilder::<Postgres>::new(
+            "select distinct v.policy, v.policy_version, v.policy_hash",
+        );
+        query.push(SERVED).push_bind(tenant.0);
+        query.push(" and v.session_id = ").push_bind(session.0);
+        query.push(" and v.sequence_number < ").push_bind(end);
+        query.push(" order by v.policy, v.policy_version, v.policy_hash");
+        let mut transaction = self.begin(tenant).await?;
+        let policies = query.build_query_as().fetch_all(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(policies)
+    }
 }
 
 /// Counts by session, of those that have any.

@@ -45,10 +45,10 @@ enum Verb {
     Migrate(MigrateArgs),
     /// Check evidence offline: no server, no network
     ///
-    /// Reads JSONL, a JSON array, a JSON export, an NDJSON export with its signature, and a bundle or
-    /// an evidence pack as a folder or a zip. A DSSE seal (or the answer of /v1/certificates/{id})
-    /// given as a further FILE is held against the log of its session; FILE.dsse.json is found by
-    /// itself.
+    /// Reads JSONL, a JSON array, a JSON export, a PDF that carries its export, an NDJSON export with
+    /// its signature, and a bundle or an evidence pack as a folder or a zip. A DSSE seal (or the
+    /// answer of /v1/certificates/{id}) given as a further FILE is held against the log of its
+    /// session; FILE.dsse.json is found by itself.
     ///
     /// Exit codes: 0 PASS, 1 degraded or incomplete, 2 content does not match its hashes, 3 a
     /// signature does not verify, 4 a file of a bundle does not match, is missing or is extra, 5 the

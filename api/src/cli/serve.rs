@@ -304,6 +304,8 @@ pub(super) async fn build(
         signer,
         database: database.clone(),
         limits: args.limits.clone(),
+        #[cfg(feature = "pdf")]
+        renderer: infrastructure::pdf::Renderer::default(),
     });
     Ok((app, evidence_keys))
 }

@@ -1,7 +1,7 @@
 //! `exhibit verify`: the offline verifier. Needs no server and no network.
 
 use std::fs::File;
-use std::io::{BufReader, IsTerminal, Write};
+use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,10 +10,12 @@ use domain::evidence::jwk::JwkSet;
 use domain::evidence::verify::{Options, Report, verify_reader};
 use domain::hash::Hash;
 use indicatif::{ProgressBar, ProgressStyle};
+use infrastructure::pdf_attachments::{PDF_BYTES_MAX, is_pdf};
 
 use super::inputs::{self, Input};
 use super::{Format, explain, report};
 use crate::verification;
+use crate::verify_pdf::{verify_pdf, verify_pdf_and_pages};
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
@@ -26,6 +28,9 @@ pub(super) struct VerifyArgs {
     /// Hash that the last record must have, as you noted it earlier
     #[arg(long, env = "EXHIBIT_EXPECT_HEAD", value_name = "HASH", value_parser = head)]
     expect_head: Option<Hash>,
+    /// Set a PDF anew from the files that it carries, and compare every byte of it
+    #[arg(long, env = "EXHIBIT_RERENDER")]
+    rerender: bool,
     /// text for people, json for programs: one document on standard output
     #[arg(long, env = "EXHIBIT_FORMAT", default_value = "text")]
     format: Format,
@@ -115,7 +120,7 @@ fn verify_all(args: &VerifyArgs) -> Result<Vec<Report>, Refused> {
                     }
                 };
                 let seal = given.or_else(|| inputs::signature_beside(path));
-                verify_file(path, &Options { seal: seal.as_ref(), ..options })?
+                verify_file(path, &Options { seal: seal.as_ref(), ..options }, args.rerender)?
             }
         })
     };
@@ -131,12 +136,21 @@ fn read_keys(path: &Path) -> Result<JwkSet, Refused> {
     Ok(JwkSet { keys })
 }
 
-fn verify_file(path: &Path, options: &Options<'_>) -> Result<Report, Refused> {
+fn verify_file(path: &Path, options: &Options<'_>, rerender: bool) -> Result<Report, Refused> {
     let file = File::open(path).map_err(|e| unreadable(path, e))?;
     let bytes = file.metadata().map_or(0, |m| m.len());
     let bar = bar(bytes);
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let name = path.display().to_string();
+    if is_pdf(reader.fill_buf().map_err(|e| unreadable(path, e))?) {
+        let mut pdf = Vec::new();
+        reader.take(PDF_BYTES_MAX + 1).read_to_end(&mut pdf).map_err(|e| unreadable(path, e))?;
+        let verify = if rerender { verify_pdf_and_pages } else { verify_pdf };
+        return Ok(verify(&pdf, &name, options));
+    }
+    if rerender {
+        return Err(Refused::Usage("--rerender goes with PDFs"));
+    }
     let report = verify_reader(&mut reader, &name, options, &mut |at| bar.set_position(at));
     bar.finish_and_clear();
     Ok(report)

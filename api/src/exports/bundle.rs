@@ -73,6 +73,9 @@ pub(super) async fn make(app: &App, job: &Job) -> Result<Made, MakeError> {
     files.push(chain_of_custody(app, job, &mut counts).await?);
     report.counts.clone_from(&counts);
     files.push(manifest::put(app, job, "report.txt", report::text(&report).as_bytes()).await?);
+    if let Some(pdf) = report::pdf(app, &report).await? {
+        files.push(manifest::put(app, job, "report.pdf", &pdf).await?);
+    }
     let filters = job.order.filters.clone();
     let about = About::Bundle { bundle_id: job.id, filters };
     manifest::close(app, job, about, counts, files).await

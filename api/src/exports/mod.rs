@@ -5,6 +5,7 @@ mod bundle;
 mod custody;
 mod evidence;
 mod manifest;
+mod pack;
 mod report;
 mod tables;
 
@@ -18,6 +19,7 @@ use domain::ids::TenantId;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::auth::Caller;
 use crate::min_position::Source;
 use crate::state::App;
 
@@ -27,6 +29,20 @@ const CHUNK_BYTES: usize = 256 * 1024;
 const PIECE_ROWS: i64 = 1_000;
 /// An export waits so long for the judge: what it says of violations must be whole.
 const JUDGE_WAIT_MAX: Duration = Duration::from_mins(2);
+
+/// On whose behalf evidence is read: a caller's, or that of who asked for what is made later.
+#[derive(Debug, Clone)]
+pub struct OnBehalf {
+    pub tenant: TenantId,
+    /// `key:<id>` or `cli:<user>`.
+    pub actor: String,
+}
+
+impl OnBehalf {
+    pub fn of(caller: &Caller) -> Self {
+        Self { tenant: caller.tenant, actor: caller.actor() }
+    }
+}
 
 /// Makes exports with what the server has.
 pub struct AppMaker(pub App);
@@ -38,7 +54,8 @@ impl Maker for AppMaker {
         match job.order.kind {
             Kind::Evidence => evidence::make(&self.0, job).await,
             Kind::Bundle => bundle::make(&self.0, job).await,
-            Kind::Pack | Kind::Session => {
+            Kind::Pack => pack::make(&self.0, job).await,
+            Kind::Session => {
                 Err(MakeError::Impossible("it is not made in the background".to_owned()))
             }
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use application::PortError;
 use application::exports::workshop::Job;
 use domain::artifacts::DISCLAIMER;
 use domain::evidence::record::format_micros;
@@ -12,7 +13,9 @@ use projections::violations::View;
 use serde_json::{Value, json};
 
 use crate::cli::report::printable;
+use crate::state::App;
 
+const TITLE: &str = "Compliance report";
 /// Violations that the report shows one by one; the table has all.
 const VIOLATIONS_SHOWN: usize = 500;
 /// Lines of a breakdown; the rest is one line.
@@ -20,6 +23,10 @@ const LINES_SHOWN: usize = 100;
 
 /// Numbers, and the first violations.
 pub(super) struct Report {
+    generated_at: String,
+    tenant: String,
+    purpose: String,
+    filters: Filters,
     heading: Vec<(&'static str, String)>,
     pub(super) counts: BTreeMap<String, u64>,
     severities: BTreeMap<String, u64>,
@@ -42,6 +49,10 @@ impl Report {
             ("Read up to", format!("position {} of the tenant's log", job.position)),
         ];
         Self {
+            generated_at: format_micros(job.requested_at),
+            tenant: job.tenant.to_string(),
+            purpose: job.order.purpose.clone(),
+            filters: job.order.filters.clone(),
             heading,
             counts: BTreeMap::new(),
             severities: BTreeMap::new(),
@@ -86,7 +97,7 @@ impl Report {
     }
 
     /// As sections of paragraphs and tables.
-    pub(super) fn document(&self) -> Value {
+    fn document(&self) -> Value {
         let pairs = |counts: &BTreeMap<String, u64>| -> Vec<Value> {
             counts.iter().map(|(name, count)| json!([name, count.to_string()])).collect()
         };
@@ -99,14 +110,14 @@ impl Report {
             .iter()
             .map(|(name, [all, refused])| json!([name, all.to_string(), refused.to_string()]))
             .collect();
-        let heading: Vec<Value> =
-            self.heading.iter().map(|(name, text)| json!([name, text])).collect();
         json!({
-            "title": "Compliance report",
+            "title": TITLE,
+            "generated_at": self.generated_at,
+            "tenant": self.tenant,
+            "purpose": self.purpose,
+            "filters": self.filters,
+            "counts": self.counts,
             "sections": [
-                { "heading": "This report", "table": { "columns": ["", ""], "rows": heading } },
-                { "heading": "In numbers",
-                  "table": { "columns": ["what", "how many"], "rows": pairs(&self.counts) } },
                 { "heading": "Violations by severity",
                   "table": { "columns": ["severity", "violations"],
                              "rows": pairs(&self.severities) } },
@@ -155,6 +166,19 @@ fn selection(filters: &Filters) -> String {
     if parts.is_empty() { "everything".to_owned() } else { parts.join(", ") }
 }
 
+/// The same as pages, where the renderer was built.
+#[cfg(feature = "pdf")]
+pub(super) async fn pdf(app: &App, report: &Report) -> Result<Option<Vec<u8>>, PortError> {
+    let pages = app.renderer.place().await.report(report.document()).await;
+    pages.map(Some).map_err(|e| PortError::new("setting a report", e))
+}
+
+#[cfg(not(feature = "pdf"))]
+#[expect(clippy::unused_async, reason = "the same call with and without a renderer")]
+pub(super) async fn pdf(_: &App, _: &Report) -> Result<Option<Vec<u8>>, PortError> {
+    Ok(None)
+}
+
 /// The same for a terminal: control characters are shown, not sent.
 pub(super) fn text(report: &Report) -> String {
     let document = report.document();
@@ -163,8 +187,13 @@ pub(super) fn text(report: &Report) -> String {
         out.push_str(&printable(text));
         out.push('\n');
     };
-    let title = document["title"].as_str().unwrap_or_default();
-    line(&mut out, &title.to_uppercase());
+    line(&mut out, &TITLE.to_uppercase());
+    for (name, text) in &report.heading {
+        line(&mut out, &format!("  {name}  |  {text}"));
+    }
+    for (name, count) in &report.counts {
+        line(&mut out, &format!("  {name}  |  {count}"));
+    }
     for section in document["sections"].as_array().into_iter().flatten() {
         out.push('\n');
         let heading = section["heading"].as_str().unwrap_or_default();

@@ -13,6 +13,7 @@ use domain::hash::Hash;
 use domain::ids::SessionId;
 use futures::StreamExt;
 use infrastructure::keyring::public_keys;
+use infrastructure::pdf_attachments::is_pdf;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -22,6 +23,7 @@ use crate::extract::{body_problem, content_type_problem, media_type, read_body};
 use crate::problem::Problem;
 use crate::state::App;
 use crate::verification;
+use crate::verify_pdf::verify_pdf;
 
 /// A stored session.
 #[derive(ToSchema)]
@@ -46,7 +48,7 @@ pub struct VerifyAnswer {
 #[utoipa::path(post, path = "/v1/verify", operation_id = "verify", tag = "verification",
     request_body(content(
         (VerifyRequest = "application/json"), (String = "application/x-ndjson"),
-        (Vec<u8> = "application/zip")
+        (Vec<u8> = "application/zip"), (Vec<u8> = "application/pdf")
     )),
     responses(
         (status = 200, description = "The report, whatever the verdict.", body = VerifyAnswer),
@@ -68,7 +70,7 @@ pub async fn verify(
                 return Ok(Json(report));
             }
         }
-        Some("application/x-ndjson" | "application/zip") => {}
+        Some("application/x-ndjson" | "application/zip" | "application/pdf") => {}
         _ => return Err(content_type_problem(&parts.headers)),
     }
     let keys = public_keys(&app.database.server).await?;
@@ -78,6 +80,9 @@ pub async fn verify(
         let options = Options { keys: Some(&keys), expected_head: None, seal: None };
         if verification::is_zip(&bytes) {
             return verification::verify_zip(Cursor::new(bytes), "upload", &options, &mut |_| {});
+        }
+        if is_pdf(&bytes) {
+            return verify_pdf(&bytes, "upload", &options);
         }
         verify_reader(&mut bytes.as_ref(), "upload", &options, &mut |_| {})
     });

@@ -15,6 +15,9 @@ use domain::evidence::verify::{
     SIGNATURE_FILE, parse_envelope, verify_reader,
 };
 use domain::hash::Hash;
+use infrastructure::pdf_attachments::PDF_BYTES_MAX;
+
+use crate::verify_pdf::verify_pdf;
 
 use self::archive::Archive;
 use self::folder::Folder;
@@ -201,6 +204,13 @@ impl Reading<'_, '_> {
         // One byte more than the manifest says shows that there is too much.
         let file = self.container.open(at)?.take(claim.bytes.saturating_add(1));
         let mut reader = BufReader::with_capacity(1 << 18, Hashing::new(file));
+        if self.verifier.is_pack() && is_pages(name) && claim.bytes <= PDF_BYTES_MAX {
+            let mut pdf = Vec::new();
+            reader.read_to_end(&mut pdf)?;
+            let (bytes, sha256) = reader.into_inner().finish()?;
+            let report = verify_pdf(&pdf, name, self.options);
+            return Ok((found(bytes, sha256, claim), Some(report)));
+        }
         let evidence = (self.verifier.is_pack() && is_evidence(name)).then(|| {
             // An export has its seal inside.
             let seal = self.seal.as_ref().filter(|_| has_lines(name));
@@ -209,14 +219,20 @@ impl Reading<'_, '_> {
         });
         io::copy(&mut reader, &mut io::sink())?;
         let (bytes, sha256) = reader.into_inner().finish()?;
-        let found =
-            if bytes > claim.bytes { Found::Longer } else { Found::Whole { bytes, sha256 } };
-        Ok((found, evidence))
+        Ok((found(bytes, sha256, claim), evidence))
     }
 }
 
-/// The session's files in a pack that the verifier reads. PDF evidence is hashed only, until its
-/// embedded export is taken out here.
+fn found(bytes: u64, sha256: Hash, claim: FileClaim) -> Found {
+    if bytes > claim.bytes { Found::Longer } else { Found::Whole { bytes, sha256 } }
+}
+
+/// Pages that carry their export.
+fn is_pages(name: &str) -> bool {
+    name.starts_with("session_") && Path::new(name).extension().is_some_and(|end| end == "pdf")
+}
+
+/// The session's files in a pack that the verifier reads as they are.
 fn is_evidence(name: &str) -> bool {
     let json = Path::new(name).extension().is_some_and(|extension| extension == "json");
     name.starts_with("session_") && (json || has_lines(name))

@@ -92,6 +92,10 @@ fn filled(path: &str, target: &Target) -> String {
         "{version}",
         "{content_hash}",
         "{backtest_id}",
+        "{export_id}",
+        "{bundle_id}",
+        "{pack_id}",
+        "{file_name}",
     ] {
         filled = filled.replace(name, &session);
     }

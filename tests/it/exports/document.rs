@@ -25,6 +25,7 @@ async fn an_export_is_canonical_json_with_all_members() {
         "exported_at",
         "exported_by",
         "pii",
+        "policies",
         "purpose",
         "schema",
         "seal",
@@ -38,6 +39,7 @@ async fn an_export_is_canonical_json_with_all_members() {
     assert_eq!(document["purpose"], "internal audit");
     assert_eq!(document["evidence_class"], "AUTHORITATIVE_EVIDENCE");
     assert_eq!(document["violations"], json!([]));
+    assert_eq!(document["policies"], json!([]));
     assert_eq!(document["counts"]["events"], 5);
     let disclaimer = document["disclaimer"].as_str().unwrap();
     assert!(disclaimer.starts_with("EVIDENCE SUPPORT STATEMENT."), "{disclaimer}");

@@ -7,6 +7,8 @@ mod evidence;
 mod jobs;
 mod long;
 mod offline;
+mod paper;
+mod pdf;
 mod recorded;
 
 use std::path::{Path, PathBuf};

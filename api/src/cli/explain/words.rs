@@ -12,6 +12,7 @@ pub(super) fn format(format: Format) -> &'static str {
         Format::Ndjson => "an evidence export, which is a selection of records of many sessions",
         Format::Bundle => "a report bundle: tables and texts, named by a manifest",
         Format::Pack => "an evidence pack: one session in several files, named by a manifest",
+        Format::Pdf => "pages for people, with the export of one session that they were made of",
     }
 }
 
@@ -94,6 +95,11 @@ pub(super) fn does_not_mean(report: &Report) -> Vec<String> {
         Format::Bundle => sentences.push(
             "A report is what the server says of the evidence. The evidence itself is in the \
              sessions that it names."
+                .to_owned(),
+        ),
+        Format::Pdf => sentences.push(
+            "The proof is in the attached export. The pages show it to people; whether they show \
+             what is in it, --rerender finds out."
                 .to_owned(),
         ),
         Format::JsonLines | Format::Json | Format::ExportJson | Format::Pack => {}

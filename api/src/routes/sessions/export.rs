@@ -13,8 +13,10 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::export_document::{ExportFacts, document};
-use super::recorded::Leaving;
+use super::export_pdf;
+use super::recorded::{Leaving, Parts};
 use crate::auth::Caller;
+use crate::exports::OnBehalf;
 use crate::extract::{Params, SessionPath};
 use crate::problem::Problem;
 use crate::routes::exports::of_query;
@@ -40,6 +42,8 @@ pub enum ExportFormat {
     Json,
     /// The records, one a line.
     Jsonl,
+    /// A report for people, with the JSON document, the seal and the public keys attached (PDF/A-3).
+    Pdf,
 }
 
 /// Bytes of a chunk of the answer.
@@ -51,9 +55,12 @@ const CHUNK_BYTES: usize = 64 * 1024;
     params(("session_id" = uuid::Uuid, Path, description = "The session."), ExportQuery),
     responses(
         (status = 200, description = "An attachment.", content(
-            (Object = "application/json"), (String = "application/x-ndjson")
+            (Object = "application/json"), (String = "application/x-ndjson"),
+            (String = "application/pdf")
         )),
         (status = 404, description = "`SESSION_NOT_FOUND`"),
+        (status = 413, description = "`EXPORT_TOO_LARGE`: as PDF; JSON has no such limit"),
+        (status = 501, description = "`PDF_NOT_BUILT`"),
     ))]
 pub async fn export(
     State(app): State<App>,
@@ -76,24 +83,29 @@ pub async fn export(
     // Before anything of it leaves.
     let requested =
         app.exports.request(caller.tenant, order, &caller.metadata()).await.map_err(of_query)?;
-    let leaving = Leaving {
+    let leaving = Leaving::new(Parts {
         exports: app.exports.clone(),
         tenant: caller.tenant,
         export: requested.id,
         by: caller.metadata(),
         name: format!("session_{session}.{format}"),
         counts: [("events".to_owned(), row.next_sequence)].into(),
-    };
+    });
+    let (of, position) = (OnBehalf::of(&caller), requested.position);
     match query.format {
         ExportFormat::Jsonl => {
             let lines = lines(app, caller.tenant, session, row.authority, row.next_sequence);
             Ok(attachment("application/x-ndjson", leaving, lines))
         }
         ExportFormat::Json => {
-            let position = requested.position;
-            let facts = ExportFacts::gather(&app, &caller, session, row, position, purpose).await?;
-            let document = document(app, caller, session, facts);
+            let facts = ExportFacts::gather(&app, &of, session, row, position, purpose).await?;
+            let document = document(app, of, session, facts);
             Ok(attachment("application/json", leaving, document))
+        }
+        ExportFormat::Pdf => {
+            let pdf = export_pdf::document(app, of, session, row, position, purpose).await?;
+            let whole = futures::stream::once(async { Ok(Bytes::from(pdf)) });
+            Ok(attachment("application/pdf", leaving, whole))
         }
     }
 }
@@ -103,6 +115,7 @@ impl ExportFormat {
         match self {
             Self::Json => "json",
             Self::Jsonl => "jsonl",
+            Self::Pdf => "pdf",
         }
     }
 }
@@ -111,7 +124,7 @@ fn attachment<S>(media_type: &'static str, leaving: Leaving, body: S) -> Respons
 where
     S: Stream<Item = Result<Bytes, PortError>> + Send + 'static,
 {
-    let disposition = format!("attachment; filename=\"{}\"", leaving.name);
+    let disposition = format!("attachment; filename=\"{}\"", leaving.name());
     let body = Body::from_stream(leaving.recorded(body).inspect(|chunk| {
         if let Err(error) = chunk {
             // The status is sent already: the connection is cut, so that no part passes for whole.
@@ -125,7 +138,7 @@ where
         .into_response()
 }
 
-fn lines(
+pub(crate) fn lines(
     app: App,
     tenant: TenantId,
     session: SessionId,

@@ -19,10 +19,10 @@ use projections::sessions::{SealRow, SessionRow};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::export_findings::{matches, tool_access, violations, wait_for_judgement};
+use super::export_findings::{matches, policies, tool_access, violations, wait_for_judgement};
 use super::judged::Judged;
 use super::view::SessionView;
-use crate::auth::Caller;
+use crate::exports::OnBehalf;
 use crate::problem::Problem;
 use crate::state::App;
 
@@ -45,18 +45,18 @@ pub struct ExportFacts {
 impl ExportFacts {
     pub async fn gather(
         app: &App,
-        caller: &Caller,
+        of: &OnBehalf,
         session: SessionId,
         row: SessionRow,
         requested: u64,
         purpose: &str,
     ) -> Result<Self, Problem> {
-        let seal = app.reads.seal(caller.tenant, session).await?;
+        let seal = app.reads.seal(of.tenant, session).await?;
         // A seal that came after the row was read is not part of this export.
         let seal = seal.filter(|_| row.phase == "sealed");
         let at = format_micros(app.clock.now());
         // Its last entry is the request for this export.
-        let custody = app.reads.custody(caller.tenant, session, requested).await?;
+        let custody = app.reads.custody(of.tenant, session, requested).await?;
         let entries: Vec<Value> = custody
             .iter()
             .map(|e| {
@@ -67,9 +67,22 @@ impl ExportFacts {
             })
             .collect();
         let keys = public_keys(&app.database.server).await?;
-        let judged = wait_for_judgement(app, caller, &row).await?;
+        let judged = wait_for_judgement(app, of, &row).await?;
         let custody = Value::Array(entries);
         Ok(Self { row, seal, keys, custody, judged, purpose: purpose.to_owned(), at })
+    }
+
+    pub(crate) fn keys(&self) -> &JwkSet {
+        &self.keys
+    }
+
+    /// Of the seal, when the session is sealed and its seal is signed.
+    pub(crate) fn envelope(&self) -> Option<&Value> {
+        self.seal.as_ref().map(|seal| &seal.envelope)
+    }
+
+    pub(crate) fn violations(&self) -> u64 {
+        self.judged.violations.total.unsigned_abs()
     }
 
     /// Members that sort before `events`.
@@ -106,7 +119,7 @@ impl ExportFacts {
 /// The document, chunk by chunk.
 pub fn document(
     app: App,
-    caller: Caller,
+    of: OnBehalf,
     session: SessionId,
     facts: ExportFacts,
 ) -> impl Stream<Item = Result<Bytes, PortError>> + Send {
@@ -121,7 +134,7 @@ pub fn document(
             member(&mut out, name, &value)?;
         }
         out.extend_from_slice(b"\"events\":[");
-        let mut records = app.reads.records(caller.tenant, session, 0..facts.row.next_sequence);
+        let mut records = app.reads.records(of.tenant, session, 0..facts.row.next_sequence);
         let mut first = true;
         let mut line = Vec::with_capacity(1024);
         while let Some(item) = records.next().await {
@@ -142,20 +155,22 @@ pub fn document(
         let report = verifier.finish("export", Format::JsonLines);
         member(&mut out, "evidence_class", &report.evidence_class)?;
         member(&mut out, "exported_at", &facts.at)?;
-        member(&mut out, "exported_by", &caller.actor())?;
-        let matches = matches(&app, &caller, session, facts.row.next_sequence).await?;
+        member(&mut out, "exported_by", &of.actor)?;
+        let matches = matches(&app, &of, session, facts.row.next_sequence).await?;
         member(&mut out, "pii", &json!({
             "detectors_run": facts.judged.pii.detectors_run,
             "detectors_not_run": facts.judged.pii.detectors_not_run,
             "matches": matches,
         }))?;
+        let policies = policies(&app, &of, session, facts.row.next_sequence).await?;
+        member(&mut out, "policies", &policies)?;
         member(&mut out, "purpose", &facts.purpose)?;
         member(&mut out, "schema", &SCHEMA)?;
         member(&mut out, "seal", &facts.seal_member())?;
         let idle_max = app.sessions.settings.idle_max;
         let view = SessionView::of(facts.row.clone(), facts.judged, app.clock.now(), idle_max);
         member(&mut out, "session", &view)?;
-        let uses = tool_access(&app, &caller, session, tools.finish()).await?;
+        let uses = tool_access(&app, &of, session, tools.finish()).await?;
         member(&mut out, "tool_access", &uses)?;
         member(&mut out, "verification", &json!({
             "status": report.status,
@@ -164,7 +179,7 @@ pub fn document(
             "verifier_version": report.verifier_version,
         }))?;
         out.extend_from_slice(b"\"violations\":[");
-        let mut violations = Box::pin(violations(&app, &caller, session, facts.row.next_sequence));
+        let mut violations = Box::pin(violations(&app, &of, session, facts.row.next_sequence));
         let mut first = true;
         while let Some(violation) = violations.next().await {
             if !std::mem::replace(&mut first, false) {

@@ -11,7 +11,7 @@ use projections::sessions::SessionRow;
 use serde_json::{Value, json};
 
 use super::judged::{self, Judged};
-use crate::auth::Caller;
+use crate::exports::OnBehalf;
 use crate::min_position::Source;
 use crate::problem::Problem;
 use crate::routes::violations::ViolationView;
@@ -24,24 +24,24 @@ const PIECE_ROWS: i64 = 500;
 /// export says what it has.
 pub(super) async fn wait_for_judgement(
     app: &App,
-    caller: &Caller,
+    of: &OnBehalf,
     row: &SessionRow,
 ) -> Result<Judged, Problem> {
-    Source::Judged.reach(app, caller.tenant, row.position).await?;
-    judged::of_one(app, caller.tenant, row).await
+    Source::Judged.reach(app, of.tenant, row.position).await?;
+    judged::of_one(app, of.tenant, row).await
 }
 
 /// Personal data by kind and place, of the events before a number.
 pub(super) async fn matches(
     app: &App,
-    caller: &Caller,
+    of: &OnBehalf,
     session: SessionId,
     end: u64,
 ) -> Result<Vec<Value>, PortError> {
     let mut matches = Vec::new();
     let mut last = None;
     loop {
-        let piece = app.reads.findings(caller.tenant, session, last.as_ref(), PIECE_ROWS).await;
+        let piece = app.reads.findings(of.tenant, session, last.as_ref(), PIECE_ROWS).await;
         let piece = piece.map_err(|e| PortError::new("reading personal data", e))?;
         let before = piece.iter().filter(|found| (found.sequence_number as u64) < end);
         matches.extend(before.map(|found| json!(found)));
@@ -55,11 +55,11 @@ pub(super) async fn matches(
 /// The session's uses of tools, with what the policies said of each, as far as it was judged.
 pub(super) async fn tool_access(
     app: &App,
-    caller: &Caller,
+    of: &OnBehalf,
     session: SessionId,
     uses: Vec<ToolAccess>,
 ) -> Result<Vec<Value>, PortError> {
-    let mut judged = judged_uses(app, caller, session).await?;
+    let mut judged = judged_uses(app, of, session).await?;
     let with_verdict = |tool: ToolAccess| {
         let verdict = judged.remove(&(tool.sequence_number as i64));
         let mut tool = json!(tool);
@@ -75,14 +75,14 @@ pub(super) async fn tool_access(
 
 async fn judged_uses(
     app: &App,
-    caller: &Caller,
+    of: &OnBehalf,
     session: SessionId,
 ) -> Result<HashMap<i64, ToolUseRow>, PortError> {
     let filter = ToolUseFilter { session_id: Some(session.0), ..ToolUseFilter::default() };
     let mut uses = HashMap::new();
     let mut mark = None;
     loop {
-        let piece = app.reads.tool_uses(caller.tenant, &filter, mark, PIECE_ROWS).await;
+        let piece = app.reads.tool_uses(of.tenant, &filter, mark, PIECE_ROWS).await;
         let piece = piece.map_err(|e| PortError::new("reading the use of tools", e))?;
         mark = piece.last().map(|row| ToolUseMark {
             position: row.position,
@@ -97,10 +97,30 @@ async fn judged_uses(
     }
 }
 
+/// The policies that the violations of the events before a number name, with their texts.
+pub(super) async fn policies(
+    app: &App,
+    of: &OnBehalf,
+    session: SessionId,
+    end: u64,
+) -> Result<Vec<Value>, PortError> {
+    let failed = |e| PortError::new("reading policies", e);
+    let named = app.reads.policies_that_found(of.tenant, session, end as i64).await;
+    let mut policies = Vec::new();
+    for (name, version, content_hash) in named.map_err(failed)? {
+        let document = app.reads.policy_document(of.tenant, &content_hash).await;
+        policies.push(json!({
+            "name": name, "version": version, "content_hash": content_hash,
+            "document": document.map_err(failed)?,
+        }));
+    }
+    Ok(policies)
+}
+
 /// The session's violations with their action logs, of the events before a number.
 pub(super) fn violations<'a>(
     app: &'a App,
-    caller: &'a Caller,
+    of: &'a OnBehalf,
     session: SessionId,
     end: u64,
 ) -> impl Stream<Item = Result<ViolationView, PortError>> + Send + 'a {
@@ -109,7 +129,7 @@ pub(super) fn violations<'a>(
         let mut after = None;
         loop {
             let piece = app.reads
-                .violations_of_session(caller.tenant, session, after, PIECE_ROWS)
+                .violations_of_session(of.tenant, session, after, PIECE_ROWS)
                 .await
                 .map_err(failed)?;
             after = piece.last().map(|view| (view.sequence_number, view.violation_id));
@@ -124,7 +144,7 @@ pub(super) fn violations<'a>(
                 loop {
                     let read = actions.len() as i64;
                     let more = app.reads
-                        .violation_actions(caller.tenant, id, read, PIECE_ROWS)
+                        .violation_actions(of.tenant, id, read, PIECE_ROWS)
                         .await
                         .map_err(failed)?;
                     let is_last = (more.len() as i64) < PIECE_ROWS;

@@ -2,8 +2,9 @@
 
 pub mod append;
 pub mod export;
-mod export_document;
+pub(crate) mod export_document;
 mod export_findings;
+pub(crate) mod export_pdf;
 pub mod get;
 mod judged;
 pub mod list;

@@ -13,8 +13,12 @@ use futures::{Stream, StreamExt};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// An export that was asked for and begins to leave.
-pub(super) struct Leaving {
+/// An export that was asked for and begins to leave. A client that goes away before its end may have
+/// part of it: that, too, is written down, when this is dropped.
+pub(super) struct Leaving(Option<Parts>);
+
+/// Which export, and what will be said of it.
+pub(super) struct Parts {
     pub exports: Exports,
     pub tenant: TenantId,
     pub export: Uuid,
@@ -24,13 +28,24 @@ pub(super) struct Leaving {
 }
 
 impl Leaving {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self(Some(parts))
+    }
+
+    /// Of the file.
+    pub(super) fn name(&self) -> &str {
+        self.0.as_ref().map_or("", |parts| &parts.name)
+    }
+
     /// The same bytes; the last of them after what was made is written down.
-    pub(super) fn recorded<S>(self, body: S) -> impl Stream<Item = Result<Bytes, PortError>> + Send
+    pub(super) fn recorded<S>(
+        mut self,
+        body: S,
+    ) -> impl Stream<Item = Result<Bytes, PortError>> + Send
     where
         S: Stream<Item = Result<Bytes, PortError>> + Send + 'static,
     {
         async_stream::try_stream! {
-            let mut unless_whole = CutShort(Some(self));
             let mut body = std::pin::pin!(body);
             let (mut hasher, mut bytes, mut held) = (Sha256::new(), 0, Bytes::new());
             while let Some(chunk) = body.next().await {
@@ -43,13 +58,15 @@ impl Leaving {
                 }
             }
             let sha256 = Hash(hasher.finalize().into());
-            if let Some(leaving) = unless_whole.0.take() {
-                leaving.conclude(bytes, sha256).await?;
+            if let Some(parts) = self.0.take() {
+                parts.conclude(bytes, sha256).await?;
             }
             yield held;
         }
     }
+}
 
+impl Parts {
     async fn conclude(self, bytes: u64, sha256: Hash) -> Result<(), PortError> {
         let file = FileFact { name: self.name, bytes, sha256 };
         let made = Made { counts: self.counts, files: vec![file], manifest_hash: None };
@@ -58,15 +75,12 @@ impl Leaving {
     }
 }
 
-/// A client that goes away before the end has part of it: that stands in the log, too.
-struct CutShort(Option<Leaving>);
-
-impl Drop for CutShort {
+impl Drop for Leaving {
     fn drop(&mut self) {
-        let Some(leaving) = self.0.take() else { return };
+        let Some(parts) = self.0.take() else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
-            let Leaving { exports, tenant, export, by, .. } = leaving;
+            let Parts { exports, tenant, export, by, .. } = parts;
             let reason = "it was cut short: part of it may have left";
             if let Err(error) = exports.fail(tenant, export, reason, &by).await {
                 tracing::warn!(cause = %error, %export, "an export that was cut short");

@@ -38,7 +38,7 @@ pub use finding::{Code, FINDINGS_MAX, Finding, Severity};
 pub use lines::LINE_BYTES_MAX;
 pub use log::LogVerifier;
 pub use ndjson::{NAMED_MAX, SESSIONS_MAX};
-pub use reader::verify_reader;
+pub use reader::{unreadable, verify_reader};
 pub use report::{
     Artifact, Axes, Axis, AxisResult, Format, Inside, Report, Status, limits_of_verification,
 };

@@ -54,6 +54,13 @@ pub(super) fn verify_holding(
     report
 }
 
+/// The report on an input of which nothing could be read.
+pub fn unreadable(input: &str, format: Format, reason: &str) -> Report {
+    let mut verifier = LogVerifier::new(&Options::default());
+    verifier.not_read(reason);
+    verifier.finish(input, format)
+}
+
 enum Shape {
     /// All lines were verified.
     Lines,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::finding::{Finding, Omitted};
+use super::finding::{Code, Finding, Omitted};
 use crate::evidence::class::{EvidenceClass, PartialReason};
 use crate::hash::Hash;
 
@@ -30,6 +30,9 @@ pub enum Format {
     /// A folder or a zip of the schema `exhibit-pack/1`.
     #[serde(rename = "pack")]
     Pack,
+    /// A PDF that carries its export.
+    #[serde(rename = "pdf")]
+    Pdf,
 }
 
 impl Format {
@@ -41,6 +44,7 @@ impl Format {
             Self::Ndjson => "ndjson",
             Self::Bundle => "bundle",
             Self::Pack => "pack",
+            Self::Pdf => "pdf",
         }
     }
 }
@@ -123,6 +127,31 @@ pub struct Inside {
     pub status: Status,
     pub evidence_class: Option<EvidenceClass>,
     pub event_count: u64,
+}
+
+impl Report {
+    /// Adds what contradicts the artifact around the records: it fails, whatever its records are
+    /// worth.
+    pub fn contradict(&mut self, code: Code, message: String, details: Value) {
+        self.findings.insert(
+            0,
+            Finding {
+                code,
+                severity: code.severity(),
+                sequence_number: None,
+                event_id: None,
+                message,
+                details,
+            },
+        );
+        // What is unreadable, and what does not match its hashes, weighs more than a signature.
+        if self.exit_code != 5 {
+            self.exit_code = 2;
+        }
+        self.status = Status::Fail;
+        self.evidence_class = None;
+        self.partial_reasons.clear();
+    }
 }
 
 /// What was checked, each on its own: the axes never collapse into one light.
