@@ -7,6 +7,7 @@ mod jobs;
 mod long;
 mod offline;
 mod recorded;
+mod verified;
 
 use std::path::{Path, PathBuf};
 
