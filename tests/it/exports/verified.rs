@@ -85,23 +85,3 @@ async fn a_bundle_verifies_as_a_folder_as_a_zip_and_by_upload() {
     std::fs::write(taken.path("bundle/report.txt"), "Nothing to see.").unwrap();
     assert_eq!(verify(&app, taken.folder(), "bundle").0, 4);
 }
-
-#[tokio::test]
-async fn a_pack_verifies_with_the_evidence_in_it() {
-    let app = TestApp::start().await;
-    let sealed = some_work(&app).await;
-    let taken = Taken::from(&app, sealed).await;
-    let body = json!({
-        "purpose": "inquiry", "session_id": sealed, "formats": ["json", "jsonl"],
-        "audience": "REGULATOR",
-    });
-    let pack = app.made("evidence-packs", &body).await;
-    std::fs::write(taken.path("pack.zip"), app.take(&pack, ".zip").await).unwrap();
-
-    let (exit, report) = verify(&app, taken.folder(), "pack.zip");
-
-    assert_eq!((exit, &report["status"]), (0, &json!("PASS")), "{report}");
-    assert_eq!(report["evidence_class"], "AUTHORITATIVE_EVIDENCE");
-    assert_eq!(report["session_id"], json!(sealed));
-    assert_eq!(report["artifact"]["evidence"].as_array().unwrap().len(), 2, "{report}");
-}
