@@ -59,7 +59,7 @@ impl TestApp {
     pub async fn take_all(&self, export: &Value, folder: &std::path::Path) {
         for file in export["files"].as_array().unwrap() {
             let name = file["name"].as_str().unwrap();
-            if !name.ends_with(".zip") {
+            if name.rsplit('.').next() != Some("zip") {
                 std::fs::write(folder.join(name), self.take(export, name).await).unwrap();
             }
         }

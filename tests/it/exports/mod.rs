@@ -1,6 +1,7 @@
 //! What leaves the system, and how it is checked without it.
 
 mod bundles;
+mod command;
 mod document;
 mod evidence;
 mod jobs;
@@ -15,6 +16,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tests::TestApp;
 use uuid::Uuid;
+
+use crate::processes::{exhibit_in, run};
 
 /// A session's evidence in files, as somebody holds it who has no server.
 pub struct Taken {
@@ -61,4 +64,21 @@ impl Taken {
 pub async fn export(app: &TestApp, session: Uuid) -> String {
     let path = format!("/v1/sessions/{session}/export?format=json&purpose=internal%20audit");
     app.get(&path).await.expect(200).text
+}
+
+/// What `exhibit verify` says of a file or a folder, without a server.
+pub fn verified(path: &Path, args: &[&str]) -> (i32, Value) {
+    let mut command = exhibit_in(Path::new("/nonexistent"));
+    let command = command.arg("verify").arg(path).args(args).args(["--format", "json"]);
+    let ended = run(command);
+    assert!(ended.stderr.is_empty(), "{ended:?}");
+    (ended.code.unwrap(), serde_json::from_str(&ended.stdout).unwrap())
+}
+
+/// The public keys of the server, in a file.
+pub async fn jwks(app: &TestApp, folder: &Path) -> String {
+    let path = folder.join("jwks.json");
+    let keys = app.get("/.well-known/jwks.json").await.expect(200).text;
+    std::fs::write(&path, keys).unwrap();
+    path.display().to_string()
 }

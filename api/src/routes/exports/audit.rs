@@ -6,7 +6,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use domain::ids::SessionId;
 use projections::custody::CustodyEntry;
-use projections::exports::ActFilter;
+use projections::exports::{ActFilter, ActRow};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -86,7 +86,7 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let limit = app.limits.page(query.limit)?;
     let list = format!("export-audit:{}", caller.tenant);
-    let below = query.cursor.as_deref().map(|c| app.cursors.open::<u64>(&list, c)).transpose()?;
+    let below = app.cursors.given(&list, query.cursor.as_deref())?;
     let filter = ActFilter {
         session: query.session_id.map(SessionId),
         export: query.export_id,
@@ -96,11 +96,8 @@ pub async fn list(
         until: instant("until", query.until)?,
     };
     let mut acts = app.reads.export_acts(caller.tenant, &filter, below, limit as i64 + 1).await?;
-    let more = acts.len() > limit;
-    acts.truncate(limit);
-    let end = acts.last().filter(|_| more).map(|act| act.position);
-    let next_cursor = end.map(|end| app.cursors.seal(&list, &end)).transpose()?;
-    let view = |act: projections::exports::ActRow| {
+    let next_cursor = app.cursors.page(&list, &mut acts, limit, |act| act.position)?;
+    let view = |act: ActRow| {
         let (position, export_id) = (act.position, act.export_id);
         let correlation_id = act.correlation_id.clone();
         let CustodyEntry { action, actor, at, details } = CustodyEntry::of(act);

@@ -135,7 +135,7 @@ fn begins_with_other_name(line: &[u8]) -> bool {
     let first_name = rest.trim_ascii_start().strip_prefix(b"\"");
     let end = first_name.and_then(|text| text.iter().position(|&b| b == b'"'));
     let name = first_name.zip(end).and_then(|(text, end)| std::str::from_utf8(&text[..end]).ok());
-    !name.is_some_and(|name| Field::parse(name).is_some())
+    name.is_none_or(|name| Field::parse(name).is_none())
 }
 
 /// Whether an input that begins with this line is one document rather than lines: an array, an

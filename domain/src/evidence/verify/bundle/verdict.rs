@@ -20,10 +20,10 @@ const ABOUT_FILES: [Code; 3] = [Code::ExtraFile, Code::MissingFile, Code::FileHa
 impl BundleVerifier<'_> {
     /// The last findings, and the report.
     pub fn finish(mut self, input: &str) -> Report {
-        let signed = self.signature.is_some();
+        let is_signed = self.signature.is_some();
         self.note_missing();
         let signer = self.judge_signature();
-        let incomplete = self.manifest_hash.is_none() || !signed;
+        let incomplete = self.manifest_hash.is_none() || !is_signed;
         let status = self.status(incomplete);
         let exit_code = self.exit_code(incomplete);
         let axes = self.axes(signer);

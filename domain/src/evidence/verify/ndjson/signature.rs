@@ -100,7 +100,7 @@ fn compare(
         }
     }
     let claim = stated.get("header");
-    if !claim.is_some_and(|claim| canonical::to_canonical(claim) == header) {
+    if claim.is_none_or(|claim| canonical::to_canonical(claim) != header) {
         told = true;
         let computed = "the first line".to_owned();
         note(Code::MetadataMismatch, "header", claim.map(Json::describe), computed);
