@@ -168,7 +168,7 @@ impl<'s, 'l> Values<'s, 'l> {
         match consumed.iter().rposition(|byte| *byte == b'\n') {
             None => self.at.column += consumed.len(),
             Some(last) => {
-                self.at.line += consumed.iter().filter(|byte| **byte == b'\n').count();
+                self.at.line += consumed.split(|byte| *byte == b'\n').count() - 1;
                 self.at.column = consumed.len() - last;
             }
         }
