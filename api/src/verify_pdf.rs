@@ -34,7 +34,7 @@ pub fn verify_pdf_and_pages(pdf: &[u8], input: &str, options: &Options<'_>) -> R
         None => say_of_pages(&mut report, "The PDF was set anew, and is the same byte for byte."),
         Some(message) => {
             let renderer = attachments.renderer;
-            let details = json!({ "file": "pages", "renderer": renderer, "here": renderer_here() });
+            let details = json!({ "file": "pages", "renderer": renderer, "here": RENDERER_HERE });
             report.contradict(Code::FileHashMismatch, message, details);
         }
     }
@@ -104,14 +104,9 @@ fn say_of_pages(report: &mut Report, sentence: &str) {
 }
 
 #[cfg(feature = "pdf")]
-fn renderer_here() -> Option<&'static str> {
-    Some(infrastructure::pdf::RENDERER_VERSION)
-}
-
+const RENDERER_HERE: &str = infrastructure::pdf::RENDERER_VERSION;
 #[cfg(not(feature = "pdf"))]
-fn renderer_here() -> Option<&'static str> {
-    None
-}
+const RENDERER_HERE: &str = "none";
 
 /// Why the pages are not what the attached files give, if they are not.
 #[cfg(feature = "pdf")]

@@ -1,26 +1,17 @@
-//! Report bundles, as a folder and as a zip.
+//! Report bundles in a folder.
 
 use serde_json::json;
 
 use crate::case::{Case, Evidence, case, check};
 use crate::good::bundle::{
-    about_bundle, manifest, report_bundle, report_files, signed, statement, with_manifest,
+    about_bundle, manifest, report_bundle, report_files, statement, with_manifest,
 };
 use crate::good::keys::{self, BUNDLE, WINDOW, signer, stranger};
 use crate::good::{Files, jcs, sha256};
-use crate::zips::{Entry, deflated, entries, entry, stored};
-
-const ZIP: &str = "bundle.zip";
-/// Larger than any manifest says, small for a test.
-const BOMB_BYTES: usize = 64 << 20;
 
 fn folder() -> Evidence {
     let files = report_bundle().into_iter();
     Evidence::new(&["bundle"], files.map(|(name, bytes)| (format!("bundle/{name}"), bytes)))
-}
-
-fn zip() -> Evidence {
-    Evidence::new(&[ZIP], [(ZIP.to_owned(), deflated(&report_bundle()))])
 }
 
 /// Lays other files into the folder.
@@ -45,7 +36,7 @@ const IN_FOLDERS: &[Case] = &[
         },
     ),
     case("a table was emptied", 4, &["FILE_HASH_MISMATCH"], |e| {
-        e.file("bundle/tool_access.csv").clear()
+        e.file("bundle/tool_access.csv").clear();
     }),
     case("a byte was added to a text", 4, &["FILE_HASH_MISMATCH"], |e| {
         e.file("bundle/report.txt").push(b' ');
@@ -55,7 +46,7 @@ const IN_FOLDERS: &[Case] = &[
         e.files.retain(|name, _| !name.contains("report") && !name.ends_with("csv"));
     }),
     case("a file was added", 4, &["EXTRA_FILE"], |e| {
-        e.set("bundle/addendum.txt", "read this first")
+        e.set("bundle/addendum.txt", "read this first");
     }),
     case("a hidden file was added", 4, &["EXTRA_FILE"], |e| e.set("bundle/.notes", "")),
     case("a file got another name", 4, &["MISSING_FILE", "EXTRA_FILE"], |e| {
@@ -153,10 +144,10 @@ const IN_FOLDERS: &[Case] = &[
         },
     ),
     case("there is no manifest", 1, &["SIGNER_NOT_ESTABLISHED"], |e| {
-        _ = e.remove("bundle/manifest.json")
+        _ = e.remove("bundle/manifest.json");
     }),
     case("there is no signature", 1, &["SIGNER_NOT_ESTABLISHED"], |e| {
-        _ = e.remove("bundle/bundle.sig")
+        _ = e.remove("bundle/bundle.sig");
     }),
     case(
         "there is no signature, and a file is changed",
@@ -172,7 +163,7 @@ const IN_FOLDERS: &[Case] = &[
         e.inputs = vec!["bundle/"];
     }),
     case("the signature is another file", 3, &["SIGNATURE_INVALID"], |e| {
-        e.set("bundle/bundle.sig", "signed")
+        e.set("bundle/bundle.sig", "signed");
     }),
     case("the signature is over another kind of thing", 3, &["SIGNATURE_INVALID"], |e| {
         let signed = keys::payload(e.file("bundle/bundle.sig"));
@@ -233,124 +224,4 @@ const IN_FOLDERS: &[Case] = &[
 #[test]
 fn every_change_to_a_bundle_in_a_folder_is_found() {
     check(&folder(), IN_FOLDERS);
-}
-
-/// Writes a zip entry by entry.
-fn zipped(evidence: &mut Evidence, change: impl FnOnce(&mut Vec<Entry>)) {
-    let mut entries = entries(&report_bundle());
-    change(&mut entries);
-    evidence.set(ZIP, stored(&entries));
-}
-
-const IN_ZIPS: &[Case] = &[
-    case("a row of a table was edited", 4, &["FILE_HASH_MISMATCH"], |e| {
-        let mut files = report_bundle();
-        files.insert("violations.csv".to_owned(), b"violation_id\r\n".to_vec());
-        e.set(ZIP, deflated(&files));
-    }),
-    case(
-        "a file of the same name was put before the good one",
-        4,
-        &["FILE_HASH_MISMATCH", "EXTRA_FILE"],
-        |e| {
-            zipped(e, |entries| entries.insert(0, entry("violations.csv", b"none")));
-        },
-    ),
-    case("a file of the same name was put behind the good one", 4, &["EXTRA_FILE"], |e| {
-        zipped(e, |entries| entries.push(entry("violations.csv", b"none")));
-    }),
-    case("a second manifest was put behind the good one", 4, &["EXTRA_FILE"], |e| {
-        zipped(e, |entries| entries.push(entry("manifest.json", b"{}")));
-    }),
-    case("a name leads out of the folder", 4, &["EXTRA_FILE"], |e| {
-        zipped(e, |entries| entries.push(entry("../../.ssh/authorized_keys", b"ssh-ed25519 AAAA")));
-    }),
-    case("a name begins at the root", 4, &["EXTRA_FILE"], |e| {
-        zipped(e, |entries| entries.push(entry("/etc/cron.d/exhibit", b"* * * * * root id")));
-    }),
-    case("a name leads out of the folder on another system", 4, &["EXTRA_FILE"], |e| {
-        zipped(e, |entries| entries.push(entry("..\\violations.csv", b"none")));
-    }),
-    case("a link stands in a file's place", 4, &["EXTRA_FILE", "MISSING_FILE"], |e| {
-        zipped(e, |entries| {
-            let report = entries.iter_mut().find(|entry| entry.name == "report.txt").unwrap();
-            (report.bytes, report.mode) = (b"/etc/passwd".to_vec(), 0o120_777);
-        });
-    }),
-    case("an empty folder lies in it", 4, &["EXTRA_FILE"], |e| {
-        zipped(e, |entries| entries.push(entry("more/", b"")));
-    }),
-    case("everything lies in a folder", 1, &["SIGNER_NOT_ESTABLISHED"], |e| {
-        zipped(e, |entries| {
-            for entry in entries {
-                entry.name = format!("bundle/{}", entry.name);
-                entry.local_name = entry.name.clone();
-            }
-        });
-    }),
-    case("an entry has two names", 5, &["INVALID_CANONICAL_FORM"], |e| {
-        zipped(e, |entries| entries[3].local_name = "violations.exe".to_owned());
-    }),
-    case("a byte of a file was changed where it lies", 4, &["FILE_HASH_MISMATCH"], |e| {
-        zipped(e, |_| ());
-        let zip = e.file(ZIP);
-        let at = zip.windows(10).position(|window| window == b"f2,refunds").unwrap();
-        zip[at] = b'g';
-    }),
-    case("a file unpacks to far more than the manifest says", 4, &["FILE_HASH_MISMATCH"], |e| {
-        let mut files = report_bundle();
-        files.insert("report.txt".to_owned(), vec![b' '; BOMB_BYTES]);
-        e.set(ZIP, deflated(&files));
-    }),
-    case(
-        "a file that the manifest does not name unpacks to far too much",
-        4,
-        &["EXTRA_FILE"],
-        |e| {
-            let mut files = report_bundle();
-            files.insert("more.txt".to_owned(), vec![b' '; BOMB_BYTES]);
-            e.set(ZIP, deflated(&files));
-        },
-    ),
-    case(
-        "the manifest itself names a file that is nothing but air",
-        5,
-        &["INVALID_CANONICAL_FORM", "MISSING_FILE"],
-        |e| {
-            let mut files = report_files();
-            files.insert("report.txt".to_owned(), vec![b' '; BOMB_BYTES]);
-            e.set(ZIP, deflated(&signed(about_bundle(), files)));
-        },
-    ),
-    case("the manifest unpacks to far too much", 5, &["INVALID_CANONICAL_FORM"], |e| {
-        let mut files = report_bundle();
-        files.insert("manifest.json".to_owned(), vec![b' '; BOMB_BYTES]);
-        e.set(ZIP, deflated(&files));
-    }),
-    case("it holds thousands of files", 5, &["INVALID_CANONICAL_FORM"], |e| {
-        zipped(e, |entries| entries.extend((0..5_000).map(|n| entry(&n.to_string(), b""))));
-    }),
-    case("it breaks off", 5, &["INVALID_CANONICAL_FORM"], |e| {
-        let zip = e.file(ZIP);
-        zip.truncate(zip.len() - 30);
-    }),
-    case("it is empty", 1, &["SIGNER_NOT_ESTABLISHED"], |e| zipped(e, Vec::clear)),
-    case(
-        "a note stands before it",
-        5,
-        &["INVALID_CANONICAL_FORM", "MISSING_SESSION_END", "UNSEALED_SESSION"],
-        |e| {
-            let zip = [b"#!/bin/sh\nid\n".as_slice(), e.file(ZIP)].concat();
-            e.set(ZIP, zip);
-        },
-    ),
-    case("its first two bytes are those of a gzip", 5, &["INVALID_CANONICAL_FORM"], |e| {
-        e.file(ZIP)[..2].copy_from_slice(&[0x1f, 0x8b]);
-    }),
-    case("the file is empty", 2, &["EMPTY_LOG"], |e| e.file(ZIP).clear()),
-];
-
-#[test]
-fn every_change_to_a_bundle_in_a_zip_is_found() {
-    check(&zip(), IN_ZIPS);
 }

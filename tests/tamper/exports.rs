@@ -20,7 +20,7 @@ const CASES: &[Case] = &[
     }),
     case("the session is named as another", 2, &["METADATA_MISMATCH"], |e| {
         e.edit(EXPORT, |x| {
-            x["session"]["session_id"] = json!("0190c1d2-7a10-7c3e-8b1a-5d2f6e7a8b99")
+            x["session"]["session_id"] = json!("0190c1d2-7a10-7c3e-8b1a-5d2f6e7a8b99");
         });
     }),
     case("a lower class is claimed", 2, &["METADATA_MISMATCH"], |e| {

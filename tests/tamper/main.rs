@@ -8,9 +8,12 @@
 mod bundles;
 mod case;
 mod exports;
+mod filtered;
 mod fuzz;
 mod good;
 mod packs;
 mod selections;
 mod sessions;
+mod signers;
+mod zipped;
 mod zips;

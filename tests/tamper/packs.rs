@@ -68,7 +68,7 @@ const CASES: &[Case] = &[
         },
     ),
     case("there is no signature", 1, &["SIGNER_NOT_ESTABLISHED"], |e| {
-        _ = e.remove("pack/bundle.sig")
+        _ = e.remove("pack/bundle.sig");
     }),
     case("its maker packed another session", 2, &["SESSION_MISMATCH"], |e| {
         sign(e, about_pack(), |files| {

@@ -4,23 +4,21 @@ use serde_json::{Value, json};
 
 use crate::case::{Case, Evidence, case, check};
 use crate::good::keys::{self, SELECTION, WINDOW, signer, stranger};
-use crate::good::selection::{
-    body, counts, file, filters, policy_body, signature, statement, window_body,
-};
+use crate::good::selection::{body, file, filters, signature, window_body};
 use crate::good::session::hash;
 use crate::good::{jcs, sha256};
 
-const FILE: &str = "export.ndjson";
-const SIGNATURE: &str = "export.ndjson.dsse.json";
+pub const FILE: &str = "export.ndjson";
+pub const SIGNATURE: &str = "export.ndjson.dsse.json";
 
-fn evidence(body: &[Value]) -> Evidence {
+pub fn evidence(body: &[Value]) -> Evidence {
     let text = file(body);
     let signature = signature(body, &text);
     Evidence::new(&[FILE], [(FILE.to_owned(), text), (SIGNATURE.to_owned(), signature)])
 }
 
 /// Everything that two sessions hold.
-fn good() -> Evidence {
+pub fn good() -> Evidence {
     evidence(&body(&filters()))
 }
 
@@ -32,7 +30,7 @@ fn rewrite(evidence: &mut Evidence, change: impl FnOnce(&mut Vec<Value>)) {
 }
 
 /// Lines that the signer itself has written and signed, but that no honest one would.
-fn sign(evidence: &mut Evidence, mut body: Vec<Value>, change: impl FnOnce(&mut Vec<Value>)) {
+pub fn sign(evidence: &mut Evidence, mut body: Vec<Value>, change: impl FnOnce(&mut Vec<Value>)) {
     change(&mut body);
     let text = file(&body);
     evidence.set(SIGNATURE, signature(&body, &text));
@@ -99,7 +97,7 @@ const CASES: &[Case] = &[
         },
     ),
     case("the signature was taken away", 1, &["SIGNER_NOT_ESTABLISHED"], |e| {
-        _ = e.remove(SIGNATURE)
+        _ = e.remove(SIGNATURE);
     }),
     case(
         "a filter was narrowed, so that records lie outside",
@@ -301,91 +299,9 @@ const CASES: &[Case] = &[
         let signed = keys::payload(e.file(SIGNATURE));
         e.set(SIGNATURE, keys::sign(&signer(), keys::BUNDLE, &signed));
     }),
-    case("the signer's counts are others than the file's", 2, &["METADATA_MISMATCH"], |e| {
-        let body = body(&filters());
-        let text = e.file(FILE).clone();
-        let mut signed: Value = serde_json::from_slice(&statement(&body, &text)).unwrap();
-        assert_eq!(signed["counts"], counts(&body));
-        signed["counts"]["events"] = json!(11);
-        e.set(SIGNATURE, keys::sign(&signer(), SELECTION, &jcs(&signed)));
-    }),
-    case("the signer wrote its statement in another form", 2, &["INVALID_CANONICAL_FORM"], |e| {
-        let signed: Value = serde_json::from_slice(&keys::payload(e.file(SIGNATURE))).unwrap();
-        let pretty = serde_json::to_vec_pretty(&signed).unwrap();
-        e.set(SIGNATURE, keys::sign(&signer(), SELECTION, &pretty));
-    }),
-    case("the signer let a record out", 2, &["SEQUENCE_GAP"], |e| {
-        sign(e, body(&filters()), |lines| _ = lines.remove(4));
-    }),
-    case("the signer let the first records out", 2, &["INVALID_GENESIS"], |e| {
-        sign(e, body(&filters()), |lines| _ = lines.drain(1..3));
-    }),
-    case("the signer's positions fall", 2, &["SEQUENCE_ORDER"], |e| {
-        sign(e, body(&filters()), |lines| lines[2]["position"] = json!(30));
-    }),
-    case("the signer wrote events behind the end that it names", 2, &["METADATA_MISMATCH"], |e| {
-        sign(e, body(&filters()), |lines| lines[0]["position"] = json!(10));
-    }),
-    case("the signer mixed two authors in a session", 2, &["MIXED_AUTHORITY"], |e| {
-        sign(e, body(&filters()), |lines| lines[9]["record"]["chain_authority"] = json!("sdk"));
-    }),
 ];
 
 #[test]
 fn every_change_to_an_evidence_export_is_found() {
     check(&good(), CASES);
-}
-
-const OF_A_WINDOW: &[Case] = &[
-    case("the window was widened", 2, &["METADATA_MISMATCH", "FILE_HASH_MISMATCH"], |e| {
-        let mut body = window_body();
-        body[0]["filters"]["since"] = json!("2026-03-01T08:00:00Z");
-        e.set(FILE, file(&body));
-    }),
-    case("a record of later was put in, and all signed", 2, &["METADATA_MISMATCH"], |e| {
-        let late = body(&filters()).into_iter().find(|l| l["record"]["sequence_number"] == 4);
-        sign(e, window_body(), |lines| lines.insert(7, late.unwrap()));
-    }),
-    // Unsigned, a window without its last records looks like a shorter window.
-    case(
-        "the last records were cut with footer and signature",
-        1,
-        &["SIGNER_NOT_ESTABLISHED"],
-        |e| {
-            let mut body = window_body();
-            body.drain(5..7);
-            e.set(FILE, file(&body));
-            e.remove(SIGNATURE);
-        },
-    ),
-    case("nothing was selected at all", 1, &[], |e| {
-        sign(e, window_body(), |lines| _ = lines.drain(1..9));
-    }),
-];
-
-#[test]
-fn every_change_to_a_window_is_found() {
-    check(&evidence(&window_body()), OF_A_WINDOW);
-}
-
-const OF_A_POLICY: &[Case] = &[
-    case("the signer let a violation out", 2, &["METADATA_MISMATCH"], |e| {
-        sign(e, policy_body(), |lines| _ = lines.remove(3));
-    }),
-    case("the signer put in an event that broke nothing", 2, &["METADATA_MISMATCH"], |e| {
-        let clean = body(&filters()).remove(9);
-        sign(e, policy_body(), |lines| lines.insert(3, clean));
-    }),
-    case("the signer put in a violation of another policy", 2, &["METADATA_MISMATCH"], |e| {
-        sign(e, policy_body(), |lines| {
-            let mut other = lines[3].clone();
-            other["violation"]["policy"] = json!("hours");
-            lines.insert(4, other);
-        });
-    }),
-];
-
-#[test]
-fn every_change_to_what_broke_a_policy_is_found() {
-    check(&evidence(&policy_body()), OF_A_POLICY);
 }

@@ -36,7 +36,7 @@ pub(super) async fn make(app: &App, job: &Job) -> Result<Made, MakeError> {
         let body = lines(app.clone(), job.tenant, session, authority, end);
         files.push(written(app, job, &name, body).await?);
     }
-    let export = document(app.clone(), of, session, facts);
+    let export = Box::pin(document(app.clone(), of, session, facts));
     let name = format!("session_{session}.json");
     if asked("pdf") {
         let (export, pdf) =

@@ -10,6 +10,7 @@ mod offline;
 mod paper;
 mod pdf;
 mod recorded;
+mod verified;
 
 use std::path::{Path, PathBuf};
 

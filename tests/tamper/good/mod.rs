@@ -24,5 +24,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = |byte: &u8| [byte >> 4, byte & 15];
+    let digit = |digit| char::from_digit(u32::from(digit), 16).unwrap();
+    bytes.iter().flat_map(digits).map(digit).collect()
 }

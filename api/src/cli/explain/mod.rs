@@ -46,7 +46,14 @@ fn subject(report: &Report) -> Vec<String> {
             .iter()
             .map(|(name, count)| format!("{} {count}", name.replace('_', " ")))
             .collect();
-        sentences.push(format!("Counted in it: {}.", counts.join(", ")));
+        let counts = counts.join(", ");
+        sentences.push(match report.format {
+            // The tables are hashed, and their rows are not counted.
+            Format::Bundle | Format::Pack => {
+                format!("Of its contents its manifest says: {counts}.")
+            }
+            _ => format!("Counted in it: {counts}."),
+        });
         sentences.extend(artifact.sha256.map(|hash| match report.format {
             Format::Bundle | Format::Pack => format!("SHA-256 of its manifest: {hash}."),
             _ => format!("SHA-256 of the whole file: {hash}."),

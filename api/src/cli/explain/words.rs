@@ -48,11 +48,20 @@ pub(super) fn question(axis: &str) -> &'static str {
 pub(super) fn means(report: &Report) -> Vec<String> {
     let mut sentences = Vec::new();
     match report.status {
-        Status::Pass => sentences.push(
-            "Every hash was computed anew from the contents and agrees with what is written. A \
-             change of a single character would have been found."
+        Status::Pass => {
+            sentences.push(
+                "Every hash was computed anew from the contents and agrees with what is written."
+                    .to_owned(),
+            );
+            sentences.push(
+                if signer_known(report) {
+                    "A change of a single character of what was signed would have been found."
+                } else {
+                    "A change would have been found, unless somebody made all of it anew."
+                }
                 .to_owned(),
-        ),
+            );
+        }
         Status::Degraded => sentences.push(
             "What is there holds together: no change was found. A part of the proof is missing, \
              and the questions above say which."
@@ -102,7 +111,12 @@ pub(super) fn does_not_mean(report: &Report) -> Vec<String> {
              what is in it, --rerender finds out."
                 .to_owned(),
         ),
-        Format::JsonLines | Format::Json | Format::ExportJson | Format::Pack => {}
+        Format::ExportJson => sentences.push(
+            "The seal is over the records. What the export says beside them (violations, personal \
+             data, tools, custody, purpose) is the word of the one who exported it."
+                .to_owned(),
+        ),
+        Format::JsonLines | Format::Json | Format::Pack => {}
     }
     sentences.push(
         "It is no certificate of compliance with a law, a regulation or a contract.".to_owned(),

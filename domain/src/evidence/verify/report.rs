@@ -112,7 +112,7 @@ pub struct Artifact {
     pub purpose: Option<String>,
     /// As it says itself; none where nothing can be selected.
     pub filters: Option<Value>,
-    /// What was counted, not what is claimed.
+    /// What was counted; of a bundle, what its manifest says, and the files that were found.
     pub counts: BTreeMap<&'static str, u64>,
     /// SHA-256 of the whole file, or of the manifest.
     pub sha256: Option<Hash>,
