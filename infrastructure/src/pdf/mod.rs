@@ -3,6 +3,7 @@
 //! Pure functions: the same JSON and the same renderer give the same bytes, on any machine and at
 //! any time. Nothing is read but the input; fonts lie in the binary.
 
+mod budget;
 mod error;
 mod fonts;
 mod page;
@@ -10,6 +11,7 @@ mod qr;
 mod renderer;
 mod report;
 mod session;
+mod text;
 mod typeset;
 mod world;
 

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::budget::within;
 use super::page::{Block, Column, Cover, Document, Fact, Meta, Section, Table, Text};
 use super::typeset::typeset;
 use super::{DISCLAIMER, RENDERER_VERSION, RenderError};
@@ -88,7 +89,7 @@ fn document(report: &Report) -> Document {
             qr: None,
             disclaimer: disclaimer.into(),
         },
-        sections: report.sections.iter().map(section).collect(),
+        sections: report.sections.iter().map(section).map(within).collect(),
         attachments: Vec::new(),
     }
 }

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use super::super::RenderError;
 use super::timeline::Timeline;
+use crate::pdf_attachments::EXPORT_BYTES_MAX;
 
 /// The one schema of exports that is printed.
 const SCHEMA: &str = "exhibit-export/1";
@@ -133,6 +134,9 @@ impl<'de, F: FnMut(&'de str)> Visitor<'de> for Records<F> {
 
 impl<'e> Export<'e> {
     pub(super) fn read(export: &'e [u8], jwks: &[u8]) -> Result<Self, RenderError> {
+        if export.len() > EXPORT_BYTES_MAX {
+            return Err(RenderError::unreadable("the export is too large for a document"));
+        }
         let members: Members<'_> =
             serde_json::from_slice(export).map_err(RenderError::unreadable)?;
         if members.schema != SCHEMA {

@@ -30,8 +30,8 @@ pub(super) fn tool_access(export: &Export<'_>) -> Section {
         Column::new("No.", 0.5),
         Column::new("Time", 1.9),
         Column::new("Tool", 1.5),
-        Column::new("Arguments, without their values", 2.0),
-        Column::new("Result", 0.9),
+        Column::new("Arguments without values", 1.9),
+        Column::new("Result", 1.1),
         Column::new("By the policies", 1.5),
     ];
     let intro = "Calls of tools joined with their results. “By the policies” is what the policies \

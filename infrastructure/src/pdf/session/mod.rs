@@ -14,6 +14,7 @@ use domain::evidence::canonical;
 use typst::foundations::Bytes;
 
 use self::export::Export;
+use super::budget::within;
 use super::page::{Attachment, Block, Document, Meta, Section};
 use super::typeset::typeset;
 use super::world::Name;
@@ -57,7 +58,7 @@ fn document(export: &Export<'_>, sealed: bool) -> Document {
         footer: format!("JSON SHA-256 {}", export.sha256).into(),
         contents: true,
         cover: cover::cover(export),
-        sections: vec![
+        sections: [
             proof::section(export),
             proof::summary(export),
             violations::section(export),
@@ -68,7 +69,9 @@ fn document(export: &Export<'_>, sealed: bool) -> Document {
             lists::custody(export),
             verifying::section(export),
             disclaimer(),
-        ],
+        ]
+        .map(within)
+        .to_vec(),
         attachments: attachments(&id, sealed),
     }
 }

@@ -66,10 +66,12 @@ impl Timeline {
         // What cannot be read is a finding of the verifier; here it is a row without words.
         let brief: Brief = serde_json::from_str(record).unwrap_or_default();
         let kind = plain(&brief.event_type);
+        // A seal may come months after the last event, and would squeeze the picture of all others.
+        let is_seal = kind == "CHAIN_SEAL";
         if self.by_type.len() < TYPES_MAX || self.by_type.contains_key(&kind) {
             *self.by_type.entry(kind).or_default() += 1;
         }
-        if let Some(time) = brief.timestamp_wall.as_str() {
+        if let Some(time) = brief.timestamp_wall.as_str().filter(|_| !is_seal) {
             self.first.get_or_insert_with(|| time.to_owned());
             self.last = Some(time.to_owned());
             self.times.extend(DateTime::parse_from_rfc3339(time).map(|at| at.timestamp_micros()));
@@ -138,8 +140,11 @@ pub(super) fn section(export: &Export<'_>) -> Section {
             .into(),
             from: first.unwrap_or("–").into(),
             to: last.unwrap_or("–").into(),
-            note: format!("All {} events; the tallest bar stands for {most}.", timeline.total)
-                .into(),
+            note: format!(
+                "All {} events but the seal; the tallest bar stands for {most}.",
+                timeline.total
+            )
+            .into(),
         },
         Block::Table(table(timeline)),
     ];
