@@ -140,8 +140,8 @@ impl Report {
                   "text": "exhibit verify FOLDER --jwks jwks.json compares every file with \
                            manifest.json and the manifest with its signature in bundle.sig. \
                            Without our software: sha256sum of each file must be the one that \
-                           manifest.json names, and docs/verify-without-us.md shows the \
-                           signature's check with openssl." },
+                           manifest.json names; docs/check-files.sh checks that and the \
+                           signature with openssl." },
             ],
             "disclaimer": DISCLAIMER,
         })

@@ -10,6 +10,11 @@ const SESSION: &str = include_str!("../../../tests/vectors/session.jsonl");
 const SEAL: &str = include_str!("../../../tests/vectors/session.seal.dsse.json");
 const KEYS: &str = include_str!("../../../tests/vectors/jwks.json");
 
+const PINNED: (&str, &str) = (
+    "exhibit-pdf/1 (typst 0.15.1)",
+    "d1244dfc7d5e250d8717cabb2b2d513602e15ce43d58e1898ee664f1b4899bfd",
+);
+
 /// An export of the sealed session of the vectors.
 fn export() -> Value {
     let events: Vec<Value> =
@@ -83,6 +88,14 @@ fn the_same_input_gives_the_same_bytes() {
     let first = render(&export());
     assert!(first.starts_with(b"%PDF-"));
     assert!(first == render(&export()), "one renderer, one input, one document");
+}
+
+/// What the pages say and how they look is the renderer's version: who changes it gives it another
+/// number, and notes the new hash here.
+#[test]
+fn another_document_is_another_version() {
+    let pdf = domain::hash::Hash::of(&render(&export())).to_string();
+    assert_eq!((RENDERER_VERSION, pdf.as_str()), PINNED);
 }
 
 #[test]

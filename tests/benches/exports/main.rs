@@ -2,6 +2,7 @@
 //!
 //! `make bench`. Everything shares the machine's cores: server, PostgreSQL and load.
 
+mod large;
 mod pdf;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -17,5 +18,22 @@ async fn parts(only: Option<String>) -> Outcome<()> {
     if wanted("pdf") {
         pdf::documents().await?;
     }
+    if wanted("session") {
+        large::long_session().await?;
+    }
+    if wanted("selection") {
+        large::selection().await?;
+    }
+    if wanted("bundle") {
+        large::bundle().await?;
+    }
     Ok(())
+}
+
+/// Of the server.
+fn peak_mib(pid: u32) -> Outcome<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib / 1024)
 }

@@ -7,7 +7,7 @@ use reqwest::Method;
 use tests::{TestApp, events};
 use uuid::Uuid;
 
-use super::Outcome;
+use super::{Outcome, peak_mib};
 
 const EVENTS: u64 = 300;
 const ROUNDS: usize = 5;
@@ -52,11 +52,4 @@ async fn one(app: &TestApp, session: Uuid) -> Outcome<(f64, usize)> {
     let answer = app.request(Method::GET, &path).send().await?.error_for_status()?;
     let bytes = answer.bytes().await?;
     Ok((began.elapsed().as_secs_f64(), bytes.len()))
-}
-
-fn peak_mib(pid: u32) -> Outcome<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
-    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kib / 1024)
 }

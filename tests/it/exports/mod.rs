@@ -1,12 +1,14 @@
 //! What leaves the system, and how it is checked without it.
 
 mod bundles;
+mod by_hand;
 mod command;
 mod document;
 mod evidence;
 mod jobs;
 mod long;
 mod offline;
+mod packs;
 mod paper;
 mod pdf;
 mod recorded;

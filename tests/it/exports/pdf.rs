@@ -40,7 +40,7 @@ async fn a_pdf_carries_the_json_the_seal_and_the_keys() {
     assert_eq!(export["schema"], "exhibit-export/1");
     assert_eq!(export["purpose"], "internal audit");
     let custody = export["chain_of_custody"].as_array().unwrap().last().unwrap();
-    assert_eq!(custody["details"]["format"], "pdf");
+    assert_eq!(custody["details"]["formats"], serde_json::json!(["pdf"]));
     assert_eq!(paper.json("seal.dsse.json"), export["seal"]["envelope"]);
     let keys: Value = app.get("/.well-known/jwks.json").await.expect(200).body;
     assert_eq!(paper.json("jwks.json"), keys);
