@@ -71,8 +71,24 @@ create index events_of_exports_by_session on events
     (tenant_id, exhibit_exported_session(payload), position desc)
     where aggregate_type = 'export';
 
-alter table exports enable row level security;
-create policy server on exports to exhibit_server using (true) with check (true);
-create policy reader on exports for select to exhibit_reader using (tenant_id = exhibit_tenant());
-grant select, insert, update on exports to exhibit_server;
-grant select on exports to exhibit_reader;
+-- Sessions of which a selection held something: their custody names it, and no other's does.
+create table export_sessions (
+    tenant_id uuid not null,
+    session_id uuid not null,
+    export_id uuid not null,
+    primary key (tenant_id, session_id, export_id)
+);
+
+do $$
+declare t text;
+begin
+    foreach t in array array['exports', 'export_sessions'] loop
+        execute format('alter table %I enable row level security', t);
+        execute format('create policy server on %I to exhibit_server using (true) with check (true)', t);
+        execute format('create policy reader on %I for select to exhibit_reader
+                        using (tenant_id = exhibit_tenant())', t);
+        execute format('grant select, insert on %I to exhibit_server', t);
+        execute format('grant select on %I to exhibit_reader', t);
+    end loop;
+end $$;
+grant update on exports to exhibit_server;

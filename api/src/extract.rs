@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use chrono::{DateTime, Datelike, Utc};
 use domain::evidence::json;
 use domain::ids::SessionId;
@@ -226,6 +226,17 @@ pub fn instant(
             Err(Problem::query(format!("{parameter} is not in the years 1 to 9999")))
         }
         at => Ok(at),
+    }
+}
+
+/// A request whose answer is an act that is written down: HEAD would do it and throw it away.
+pub struct Taken;
+
+impl FromRequestParts<App> for Taken {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+        if parts.method == Method::HEAD { Err(Problem::method_not_allowed()) } else { Ok(Self) }
     }
 }
 

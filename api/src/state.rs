@@ -12,6 +12,7 @@ use application::tenants::Tenants;
 use application::violations::Violations;
 use infrastructure::database::Database;
 use infrastructure::export_files::ExportFolder;
+use infrastructure::export_jobs::PgExportJobs;
 use infrastructure::keyring::LocalSigner;
 use infrastructure::tickets::Tickets;
 use projections::TenantReads;
@@ -37,6 +38,7 @@ pub struct Parts {
     pub violations: Violations,
     pub exports: Exports,
     pub export_files: ExportFolder,
+    pub export_jobs: PgExportJobs,
     /// Seconds for which the links of a pack work.
     pub pack_link_seconds: u32,
     pub judge: Judge,

@@ -41,9 +41,13 @@ impl ExportFolder {
     pub async fn create(&self, export: Uuid, name: &str) -> Result<FileWriter, PortError> {
         let failed = |e| PortError::new("beginning a file", e);
         let folder = self.folder(export);
-        tokio::fs::create_dir_all(&folder).await.map_err(failed)?;
+        // What is exported is for whoever may ask for it, not for other users of the machine.
+        let mut builder = tokio::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(&folder).await.map_err(failed)?;
         let draft = folder.join(format!("draft-{}", random_name()?));
-        let file = File::create_new(&draft).await.map_err(failed)?;
+        let mut options = tokio::fs::OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        let file = options.open(&draft).await.map_err(failed)?;
         Ok(FileWriter {
             name: name.to_owned(),
             folder,

@@ -25,6 +25,21 @@ impl PgExportJobs {
         Self { pool }
     }
 
+    /// Notes that an export holds something of these sessions.
+    pub async fn hold(&self, job: &Job, sessions: &[Uuid]) -> Result<(), PortError> {
+        sqlx::query(
+            "insert into export_sessions (tenant_id, session_id, export_id)
+             select $1, unnest($3::uuid[]), $2 on conflict do nothing",
+        )
+        .bind(job.tenant.0)
+        .bind(job.id)
+        .bind(sessions)
+        .execute(&self.pool)
+        .await
+        .map(|_| ())
+        .map_err(|e| PortError::new("noting whose evidence an export holds", e))
+    }
+
     async fn claim_one(
         &self,
         now: DateTime<Utc>,
@@ -66,7 +81,9 @@ impl PgExportJobs {
         now: Option<DateTime<Utc>>,
     ) -> sqlx::Result<bool> {
         let moved = sqlx::query(
-            "update exports set status = $4, touched_at = coalesce($5, touched_at)
+            // What was given back on purpose was no attempt.
+            "update exports set status = $4, touched_at = coalesce($5, touched_at),
+                    attempts = attempts - case when $4 = 'queued' then 1 else 0 end
              where tenant_id = $1 and export_id = $2 and attempts = $3 and status = 'running'",
         )
         .bind(job.tenant.0)

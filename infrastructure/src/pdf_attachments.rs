@@ -96,6 +96,7 @@ fn read_document(pdf: &[u8]) -> Result<Attachments, AttachmentFault> {
     if !same_as_associated(&document, catalog, &files) {
         return Err(AttachmentFault::NotOurs("its two lists of files differ".to_owned()));
     }
+    let listed = files.len();
     for (name, file) in files {
         let is_export = name.starts_with("session_") && name.rsplit('.').next() == Some("json");
         match name.as_str() {
@@ -108,7 +109,30 @@ fn read_document(pdf: &[u8]) -> Result<Attachments, AttachmentFault> {
             _ => attachments.others.push(name),
         }
     }
+    // Of what hangs elsewhere (at a page, say) or is left of an earlier state, readers take a file
+    // out all the same, and perhaps over ours.
+    let holders: usize = document.objects.values().map(|object| holders_in(object, 0)).sum();
+    let streams = document.objects.values().filter(|object| object.as_stream().is_ok()).count();
+    for _ in listed..holders.max(streams) {
+        attachments.others.push("(in no list)".to_owned());
+    }
     if attachments.export.is_empty() { Err(AttachmentFault::NoExport) } else { Ok(attachments) }
+}
+
+/// How many specifications of embedded files an object holds, itself included.
+fn holders_in(object: &Object, level: usize) -> usize {
+    if level > LEVELS_MAX {
+        // Nothing of ours is so deep: it counts as one that we did not make.
+        return 1;
+    }
+    match object {
+        Object::Dictionary(members) => {
+            let inside = members.iter().map(|(_, member)| holders_in(member, level + 1));
+            usize::from(members.has(b"EF")) + inside.sum::<usize>()
+        }
+        Object::Array(items) => items.iter().map(|item| holders_in(item, level + 1)).sum(),
+        _ => 0,
+    }
 }
 
 fn not_ours(error: impl std::fmt::Display) -> AttachmentFault {
@@ -157,6 +181,10 @@ fn collect(
         // What readers show as the name is the specification's, not the tree's.
         let name = specification.get(b"UF").or_else(|_| specification.get(b"F"));
         let name = name.and_then(lopdf::decode_text_string).map_err(not_ours)?;
+        let plain = specification.get(b"F").and_then(lopdf::decode_text_string);
+        if plain.is_ok_and(|plain| plain != name) {
+            return Err(not_ours("a file has two names"));
+        }
         if files.insert(name.clone(), id).is_some() {
             return Err(AttachmentFault::Twice(name));
         }

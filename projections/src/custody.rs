@@ -1,6 +1,6 @@
 //! Who has had a session's evidence, from its start on: read off the log itself.
 //!
-//! What was chosen from all sessions by filters may have held this one, and is named, too.
+//! What was chosen from all sessions by filters is named where it held something of this one.
 
 use chrono::{DateTime, Utc};
 use domain::ids::{SessionId, TenantId};

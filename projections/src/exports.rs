@@ -131,7 +131,8 @@ impl TenantReads {
     }
 
     /// Acts that touched a session, or any session when none is named: those that name it, and
-    /// those that chose from all. Oldest first, after a position and before another.
+    /// those on selections that held something of it. Oldest first, after a position and up to
+    /// another.
     pub async fn custody_acts(
         &self,
         tenant: TenantId,
@@ -144,12 +145,13 @@ impl TenantReads {
         query.push_bind(tenant.0).push(" and position > ").push_bind(after as i64);
         query.push(" and position <= ").push_bind(until as i64);
         if let Some(session) = session {
-            // What was uploaded to be checked was nobody's session here.
+            query.push(" and (exhibit_exported_session(payload) = ");
+            query.push_bind(session.to_string());
             query.push(
-                " and (exhibit_exported_session(payload) <> '' or payload -> 'order' is not null)
-                  and exhibit_exported_session(payload) in ('', ",
+                " or aggregate_id in (
+                     select s.export_id::text from export_sessions s where s.session_id = ",
             );
-            query.push_bind(session.to_string()).push(")");
+            query.push_bind(session.0).push(" and s.tenant_id = ").push_bind(tenant.0).push("))");
         }
         query.push(" order by position limit ").push_bind(limit);
         self.acts(tenant, query).await

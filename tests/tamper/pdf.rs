@@ -1,7 +1,7 @@
 //! The PDF of one session: the files that it carries, and its pages.
 
 use infrastructure::pdf::render_session;
-use lopdf::{Document, Object, ObjectId};
+use lopdf::{Document, Object, ObjectId, dictionary};
 use serde_json::{Value, json};
 
 use crate::case::{Case, Evidence, case, check};
@@ -83,6 +83,39 @@ const CASES: &[Case] = &[
     }),
     case("the seal is no seal", 2, &["FILE_HASH_MISMATCH"], |e| {
         replace(e, "seal.dsse.json", b"{}".to_vec());
+    }),
+    case("another export hangs at a page", 2, &["EXTRA_FILE"], |e| {
+        changed(e, |document| {
+            let mut stream = lopdf::Stream::new(
+                dictionary! { "Type" => "EmbeddedFile" },
+                b"{\"EVIL\":1}".to_vec(),
+            );
+            stream.set_plain_content(b"{\"EVIL\":1}".to_vec());
+            let stream = document.add_object(stream);
+            let name = Object::string_literal(format!("session_{SESSION}.json"));
+            let annotation = dictionary! {
+                "Type" => "Annot", "Subtype" => "FileAttachment",
+                "FS" => dictionary! {
+                    "Type" => "Filespec", "F" => name.clone(), "UF" => name,
+                    "EF" => dictionary! { "F" => stream },
+                },
+            };
+            let annotation = document.add_object(annotation);
+            let page = *document.get_pages().values().next().unwrap();
+            let page = document.get_dictionary_mut(page).unwrap();
+            page.set("Annots", Object::Array(vec![annotation.into()]));
+        });
+    }),
+    case("a file has another name for old readers", 5, &["INVALID_CANONICAL_FORM"], |e| {
+        changed(e, |document| {
+            let of = stream_of(document, "session_");
+            let holder = document.objects.values_mut().filter_map(|o| o.as_dict_mut().ok());
+            let mut holder = holder.filter(|d| {
+                let files = d.get(b"EF").and_then(Object::as_dict);
+                files.and_then(|f| f.get(b"F")).and_then(Object::as_reference).ok() == Some(of)
+            });
+            holder.next().unwrap().set("F", Object::string_literal("other.json"));
+        });
     }),
     case("it breaks off", 5, &["INVALID_CANONICAL_FORM"], |e| {
         let pdf = e.file(PDF);

@@ -111,6 +111,44 @@ const IN_ZIPS: &[Case] = &[
         let zip = e.file(ZIP);
         zip.truncate(zip.len() - 30);
     }),
+    case("another zip was put behind it", 5, &["INVALID_CANONICAL_FORM"], |e| {
+        let mut evil = report_bundle();
+        evil.insert("violations.csv".to_owned(), b"violation_id\r\n".to_vec());
+        let joined = [e.file(ZIP).clone(), deflated(&evil)].concat();
+        e.set(ZIP, joined);
+    }),
+    case("another zip lies in its comment", 5, &["INVALID_CANONICAL_FORM"], |e| {
+        let evil = stored(&[entry("violations.csv", b"violation_id\r\n")]);
+        let zip = e.file(ZIP);
+        let length = zip.len();
+        zip[length - 2..].copy_from_slice(&u16::try_from(evil.len()).unwrap().to_le_bytes());
+        zip.extend(evil);
+    }),
+    case("bytes were put behind its end", 5, &["INVALID_CANONICAL_FORM"], |e| {
+        e.file(ZIP).extend_from_slice(b"approved by the board");
+    }),
+    case(
+        "a file stands in it that its directory does not name",
+        5,
+        &["INVALID_CANONICAL_FORM"],
+        |e| {
+            let mut entries = entries(&report_bundle());
+            entries.push(entry("addendum.txt", b"read this first"));
+            let mut with = stored(&entries);
+            // The directory's last entry goes: 46 bytes and the name; its end counts and measures less.
+            let end = with.len() - 22;
+            let gone = 46 + "addendum.txt".len();
+            with.drain(end - gone..end);
+            let end = with.len() - 22;
+            let count = u16::try_from(entries.len() - 1).unwrap().to_le_bytes();
+            with[end + 8..end + 10].copy_from_slice(&count);
+            with[end + 10..end + 12].copy_from_slice(&count);
+            let size = u32::from_le_bytes(with[end + 12..end + 16].try_into().unwrap());
+            let size = size - u32::try_from(gone).unwrap();
+            with[end + 12..end + 16].copy_from_slice(&size.to_le_bytes());
+            e.set(ZIP, with);
+        },
+    ),
     case("it is empty", 1, &["SIGNER_NOT_ESTABLISHED"], |e| zipped(e, Vec::clear)),
     case(
         "a note stands before it",

@@ -147,15 +147,29 @@ impl Taken {
 
     /// Takes a file away: it is written down, as over HTTP.
     async fn copy(&self, wanted: impl Fn(&str) -> bool, to: &Path) -> Outcome {
-        let name = self.names().find(|name| wanted(name)).ok_or("the export has no such file")?;
+        let mut files = self.row.made.iter().flat_map(|made| &made.0.files);
+        let file = files.find(|file| wanted(&file.name)).ok_or("the export has no such file")?;
         let export = self.row.export_id;
-        let taken = self.app.exports.download(self.tenant, export, name.to_owned(), None, &self.by);
-        let from = self.app.export_files.path(export, &taken.await?);
+        let from = self.app.export_files.path(export, file);
         if !from.exists() {
             let reason = "another server has made it, in a data folder of its own";
-            return Err(format!("{name} is not here: {reason}").into());
+            return Err(format!("{} is not here: {reason}", file.name).into());
         }
-        std::fs::copy(&from, to).map_err(|e| at(to, &e))?;
+        // First the copy: what could not be written has not left.
+        let copied = std::fs::File::create_new(to)
+            .and_then(|mut to| std::io::copy(&mut std::fs::File::open(&from)?, &mut to));
+        if let Err(error) = copied {
+            if error.kind() != std::io::ErrorKind::AlreadyExists {
+                let _ = std::fs::remove_file(to);
+            }
+            return Err(at(to, &error));
+        }
+        let name = file.name.clone();
+        let taken = self.app.exports.download(self.tenant, export, name, None, &self.by).await;
+        if let Err(error) = taken {
+            let _ = std::fs::remove_file(to);
+            return Err(error.into());
+        }
         Ok(())
     }
 }

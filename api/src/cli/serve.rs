@@ -292,6 +292,7 @@ pub(super) async fn build(
         violations,
         exports,
         export_files: ExportFolder::new(&args.store.data),
+        export_jobs: PgExportJobs::new(pool.clone()),
         pack_link_seconds: args.pack_link_seconds,
         judge,
         streams: Streams::new(reads.clone(), tools.keys.clone(), args.streams.clone()),
@@ -337,7 +338,7 @@ pub(super) async fn follow(
 ) {
     let workshop = Workshop {
         exports: app.exports.clone(),
-        jobs: Arc::new(PgExportJobs::new(app.database.server.clone())),
+        jobs: Arc::new(app.export_jobs.clone()),
         maker: Arc::new(AppMaker(app.clone())),
         keep,
     };

@@ -13,6 +13,7 @@ use infrastructure::export_files::FileWriter;
 use projections::selection::FoundViolation;
 
 use super::evidence::flush;
+use super::held::Held;
 use super::report::Report;
 use super::{CHUNK_BYTES, custody, manifest, report, tables};
 use crate::state::App;
@@ -67,9 +68,11 @@ const CUSTODY_COLUMNS: [&str; 4] = ["at", "action", "actor", "details"];
 pub(super) async fn make(app: &App, job: &Job) -> Result<Made, MakeError> {
     let mut report = Report::new(job);
     let mut counts = BTreeMap::new();
-    let mut files = violations(app, job, &mut report, &mut counts).await?;
-    files.push(uses(app, job, &mut report, &mut counts).await?);
-    files.push(personal_data(app, job, &mut report, &mut counts).await?);
+    let mut held = Held::new(app, job);
+    let mut files = violations(app, job, &mut report, &mut held, &mut counts).await?;
+    files.push(uses(app, job, &mut report, &mut held, &mut counts).await?);
+    files.push(personal_data(app, job, &mut report, &mut held, &mut counts).await?);
+    held.write().await?;
     files.push(chain_of_custody(app, job, &mut counts).await?);
     report.counts.clone_from(&counts);
     files.push(manifest::put(app, job, "report.txt", report::text(&report).as_bytes()).await?);
@@ -111,6 +114,7 @@ async fn violations(
     app: &App,
     job: &Job,
     report: &mut Report,
+    held: &mut Held<'_>,
     counts: &mut BTreeMap<String, u64>,
 ) -> Result<Vec<FileFact>, PortError> {
     let mut rows = Table::begin(app, job, "violations.csv", &VIOLATION_COLUMNS).await?;
@@ -119,6 +123,7 @@ async fn violations(
     while let Some(FoundViolation { view, actions: log }) = found.try_next().await? {
         let overdue = view.is_unresolved() && view.due_at.is_some_and(|due| due < job.requested_at);
         report.take_violation(&view, overdue);
+        held.note(view.session_id).await?;
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let time =
             |at: Option<chrono::DateTime<chrono::Utc>>| at.map(format_micros).unwrap_or_default();
@@ -175,12 +180,14 @@ async fn uses(
     app: &App,
     job: &Job,
     report: &mut Report,
+    held: &mut Held<'_>,
     counts: &mut BTreeMap<String, u64>,
 ) -> Result<FileFact, PortError> {
     let mut table = Table::begin(app, job, "tool_access.csv", &USE_COLUMNS).await?;
     let mut uses = std::pin::pin!(tables::uses(app, job));
     while let Some(used) = uses.try_next().await? {
         report.take_use(&used);
+        held.note(used.session_id).await?;
         table
             .row([
                 &used.session_id.to_string(),
@@ -207,12 +214,14 @@ async fn personal_data(
     app: &App,
     job: &Job,
     report: &mut Report,
+    held: &mut Held<'_>,
     counts: &mut BTreeMap<String, u64>,
 ) -> Result<FileFact, PortError> {
     let mut table = Table::begin(app, job, "personal_data.csv", &FINDING_COLUMNS).await?;
     let mut findings = std::pin::pin!(tables::personal_data(app, job));
     while let Some(found) = findings.try_next().await? {
         report.take_finding(&found);
+        held.note(found.session_id).await?;
         table
             .row([
                 &found.session_id.to_string(),

@@ -4,6 +4,7 @@
 mod bundle;
 mod custody;
 mod evidence;
+mod held;
 mod manifest;
 mod pack;
 mod report;

@@ -6,7 +6,7 @@ use zip::ZipReadOptions;
 use zip::read::{ArchiveOffset, Config, OwnedZipFileEntry, ZipFileEntry};
 use zip::unstable::read::ZipIterable;
 
-use super::{Container, ENTRIES_MAX, Entry};
+use super::{Container, ENTRIES_MAX, Entry, layout};
 
 pub(super) struct Archive<R> {
     reader: R,
@@ -35,8 +35,12 @@ impl<R: Read + Seek> Archive<R> {
             let name = String::from_utf8_lossy(file.name_raw()).into_owned();
             Entry { name, irregular, packed: file.compressed_size() }
         });
-        let entries = entries.collect();
-        Ok(Self { entries, files: files.into_iter().map(Into::into).collect(), reader })
+        let entries: Vec<Entry> = entries.collect();
+        let files = files.into_iter().map(Into::into).collect();
+        if let Some(reason) = layout::ambiguous(&mut reader, entries.len()) {
+            return Err(reason);
+        }
+        Ok(Self { reader, files, entries })
     }
 }
 

@@ -5,6 +5,7 @@
 mod archive;
 mod folder;
 mod hashing;
+mod layout;
 
 use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::export::{Made, Order};
+use domain::export::{ExportError, Made, Order};
 use domain::ids::TenantId;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -177,28 +177,25 @@ impl Workshop {
 
     async fn conclude(&self, job: &Job, made: Result<Made, MakeError>) -> Result<(), PortError> {
         let by = Metadata { actor: "worker".to_owned(), correlation_id: job.id.to_string() };
-        let written = match made {
-            Ok(made) => self.exports.complete(job.tenant, job.id, made, &by).await,
-            Err(MakeError::Impossible(reason)) => {
-                self.exports.fail(job.tenant, job.id, &reason, &by).await
+        let reason = match made {
+            Ok(made) => {
+                let written = self.exports.complete(job.tenant, job.id, made, &by).await;
+                return concluded(written);
             }
+            Err(MakeError::Impossible(reason)) => reason,
             Err(MakeError::Port(error)) if job.attempt >= ATTEMPTS_MAX => {
                 tracing::warn!(cause = %error, export = %job.id, "an export has failed");
-                let reason = "it failed inside the server, whose log says why";
-                self.exports.fail(job.tenant, job.id, reason, &by).await
+                "it failed inside the server, whose log says why".to_owned()
             }
             Err(MakeError::Port(error)) => {
                 tracing::warn!(cause = %error, export = %job.id, "an export is tried again");
                 return Ok(());
             }
         };
-        match written {
-            // Another attempt was faster.
-            Ok(()) | Err(CommandError::Refused(_)) => Ok(()),
-            Err(CommandError::Conflict) => {
-                Err(PortError::new("concluding an export", "others write to it"))
-            }
-            Err(CommandError::Port(error)) => Err(error),
+        match self.exports.fail(job.tenant, job.id, &reason, &by).await {
+            // Some of its files may be there.
+            Ok(()) => self.maker.remove(job.tenant, job.id).await,
+            other => concluded(other),
         }
     }
 
@@ -214,5 +211,17 @@ impl Workshop {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether it is written down, by this attempt or by a faster one.
+fn concluded(written: Result<(), CommandError<ExportError>>) -> Result<(), PortError> {
+    match written {
+        // Another attempt was faster.
+        Ok(()) | Err(CommandError::Refused(_)) => Ok(()),
+        Err(CommandError::Conflict) => {
+            Err(PortError::new("concluding an export", "others write to it"))
+        }
+        Err(CommandError::Port(error)) => Err(error),
     }
 }

@@ -11,11 +11,11 @@ pub fn row<'c>(cells: impl IntoIterator<Item = &'c str>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// A cell that begins with `=`, `+`, `-`, `@`, tab or carriage return would be computed by a
-/// spreadsheet: an apostrophe before it makes it text.
+/// A cell that begins with `=`, `+`, `-`, `@`, tab or a line's end would be computed by a
+/// spreadsheet: an apostrophe before it makes it text. Some split at semicolons.
 fn write_cell(cell: &str, out: &mut Vec<u8>) {
-    let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let quoted = is_formula || cell.contains([',', '"', '\r', '\n', '\t']);
+    let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
+    let quoted = is_formula || cell.contains([',', ';', '"', '\r', '\n', '\t']);
     if !quoted {
         out.extend_from_slice(cell.as_bytes());
         return;
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn what_would_be_a_formula_is_text() {
-        for start in ["=", "+", "-", "@", "\t", "\r"] {
+        for start in ["=", "+", "-", "@", "\t", "\r", "\n"] {
             let cell = format!("{start}cmd|' /C calc'!A0");
             assert_eq!(read(&written(&[&cell])), [format!("'{cell}")], "{cell:?}");
         }
@@ -85,7 +85,7 @@ mod tests {
             let texts: Vec<&str> = cells.iter().map(String::as_str).collect();
             let back = read(&written(&texts));
             for (cell, back) in cells.iter().zip(&back) {
-                let dangerous = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+                let dangerous = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
                 let expected = if dangerous { format!("'{cell}") } else { cell.clone() };
                 prop_assert_eq!(back, &expected);
             }

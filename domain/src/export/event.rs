@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
 
-use super::{FileFact, Made, Order};
+use super::{ExportError, FileFact, Made, Order};
 use crate::hash::Hash;
 use crate::ids::SessionId;
 
@@ -63,6 +63,14 @@ pub struct Filters {
     pub event_type: Option<String>,
     /// Received before.
     pub until: Option<DateTime<Utc>>,
+}
+
+impl Filters {
+    pub(super) fn check(&self) -> Result<(), ExportError> {
+        let is_fine = |at: DateTime<Utc>| !at.timestamp_subsec_nanos().is_multiple_of(1_000);
+        let mut times = [self.since, self.until].into_iter().flatten();
+        if times.any(is_fine) { Err(ExportError::Precision) } else { Ok(()) }
+    }
 }
 
 /// How a verification came out.

@@ -90,6 +90,9 @@ pub enum ExportError {
     NotFound,
     #[error("a purpose of 1 to {PURPOSE_CHARS_MAX} characters is needed")]
     Purpose,
+    /// Records' times have no more: a finer one would mean something else to each reader.
+    #[error("since and until have at most microseconds")]
+    Precision,
     #[error("the export is {}", .0.as_str())]
     State(Status),
     #[error("the export has no such file")]
@@ -147,6 +150,7 @@ impl Export {
             return match what {
                 ExportAction::Request(order) => {
                     check(&order.purpose)?;
+                    order.filters.check()?;
                     Ok(vec![ExportEvent::Requested { order, by, at }])
                 }
                 ExportAction::Verify(verdict) => {

@@ -99,6 +99,19 @@ fn without_a_purpose_nothing_leaves() {
 }
 
 #[test]
+fn times_finer_than_the_records_are_refused() {
+    for nanos in [1, 500, 999_999_999] {
+        let mut order = order();
+        order.filters.until = DateTime::from_timestamp(0, nanos);
+        let asked = Export::default().decide(command(ExportAction::Request(order), "key:ada"));
+        assert_eq!(asked, Err(ExportError::Precision), "{nanos}");
+    }
+    let mut order = order();
+    order.filters.since = DateTime::from_timestamp(0, 999_999_000);
+    assert!(Export::default().decide(command(ExportAction::Request(order), "key:ada")).is_ok());
+}
+
+#[test]
 fn nothing_happens_to_what_nobody_asked_for() {
     for what in [ExportAction::Complete(made()), download(None), ExportAction::Expire] {
         let refused = Export::default().decide(command(what, "key:ada"));

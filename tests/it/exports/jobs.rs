@@ -78,6 +78,33 @@ async fn a_tenant_has_so_many_unfinished_exports_and_no_more() {
 }
 
 #[tokio::test]
+async fn asking_for_the_head_of_a_file_is_no_download() {
+    let app = TestApp::start().await;
+    let session = app.sealed_session().await;
+    let export = app.made("exports", &json!({ "purpose": "audit" })).await;
+    let file = export["files"][0]["href"].as_str().unwrap().to_owned();
+    let acts = app.acts("").await.len();
+    for path in [file, format!("/v1/sessions/{session}/export?format=json&purpose=audit")] {
+        let answer = app.request(reqwest::Method::HEAD, &path).send().await.unwrap();
+        assert_eq!(answer.status(), 405, "{path}");
+    }
+    assert_eq!(app.acts("").await.len(), acts);
+}
+
+#[tokio::test]
+async fn others_of_the_machine_cannot_read_what_was_exported() {
+    use std::os::unix::fs::PermissionsExt;
+    let app = TestApp::start().await;
+    let export = app.made("exports", &json!({ "purpose": "audit" })).await;
+    let folder = app.data().join("exports").join(export["export_id"].as_str().unwrap());
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(folder.parent().unwrap()), mode(&folder)), (0o700, 0o700));
+    for file in std::fs::read_dir(&folder).unwrap() {
+        assert_eq!(mode(&file.unwrap().path()), 0o600);
+    }
+}
+
+#[tokio::test]
 async fn files_are_removed_at_the_end_of_their_time() {
     let app = TestApp::start_with_clock().await;
     let export = app.made("exports", &json!({ "purpose": "audit" })).await;
@@ -97,7 +124,7 @@ async fn files_are_removed_at_the_end_of_their_time() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_not_the_one_that_was_made_does_not_leave_whole() {
+async fn a_file_that_is_not_the_one_that_was_made_does_not_leave_and_is_no_act() {
     let app = TestApp::start().await;
     let export = app.made("exports", &json!({ "purpose": "audit" })).await;
     let file = &export["files"][0];
@@ -110,8 +137,8 @@ async fn a_file_that_is_not_the_one_that_was_made_does_not_leave_whole() {
     bytes[10] ^= 1;
     std::fs::write(&path, bytes).unwrap();
 
-    let request = app.request(reqwest::Method::GET, file["href"].as_str().unwrap());
-    let taken = async { request.send().await?.bytes().await };
+    let refused = app.get(file["href"].as_str().unwrap()).await.expect(500);
 
-    assert!(taken.await.is_err(), "the connection is cut");
+    assert_eq!(refused.code(), "INTERNAL_ERROR");
+    assert!(app.acts("?type=export.downloaded").await.is_empty());
 }

@@ -68,6 +68,25 @@ async fn what_left_before_stands_in_the_custody_of_what_leaves_later() {
 }
 
 #[tokio::test]
+async fn custody_names_selections_that_held_something_of_the_session_and_no_others() {
+    let app = TestApp::start().await;
+    let session = app.start_session().await;
+    let mut call = events::tool_calls(session, 0, 1);
+    call[0]["actor_id"] = json!("ada");
+    let _ = app.append(session, &call).await.expect(201);
+    app.made("exports", &json!({ "purpose": "about mary", "actor": "mary" })).await;
+    app.made("bundles", &json!({ "purpose": "about bob", "actor": "bob" })).await;
+    app.made("exports", &json!({ "purpose": "about ada", "actor": "ada" })).await;
+    app.made("bundles", &json!({ "purpose": "all tools" })).await;
+
+    let document: Value = serde_json::from_str(&export(&app, session).await).unwrap();
+
+    let custody = document["chain_of_custody"].to_string();
+    assert!(!custody.contains("about mary") && !custody.contains("about bob"), "{custody}");
+    assert!(custody.contains("about ada") && custody.contains("all tools"), "{custody}");
+}
+
+#[tokio::test]
 async fn a_client_that_goes_away_in_the_middle_leaves_a_trace() {
     let app = TestApp::start().await;
     let session = app.start_session().await;

@@ -9,7 +9,7 @@ use super::evidence::order;
 use super::filter::SelectionRequest;
 use super::{Accepted, DownloadQuery, ExportPath, ExportView, FilePath, accept, file, find};
 use crate::auth::Caller;
-use crate::extract::{JsonBody, Params};
+use crate::extract::{JsonBody, Params, Taken};
 use crate::problem::Problem;
 use crate::state::App;
 
@@ -62,6 +62,7 @@ pub async fn get(
 pub async fn download(
     State(app): State<App>,
     caller: Caller,
+    _: Taken,
     path: FilePath,
     Params(query): Params<DownloadQuery>,
 ) -> Result<Response, Problem> {

@@ -8,7 +8,7 @@ use domain::export::{Filters, Kind, Order};
 use super::filter::SelectionRequest;
 use super::{Accepted, DownloadQuery, ExportPath, ExportView, FilePath, accept, file, find};
 use crate::auth::Caller;
-use crate::extract::{JsonBody, Params};
+use crate::extract::{JsonBody, Params, Taken};
 use crate::problem::Problem;
 use crate::state::App;
 
@@ -61,6 +61,7 @@ pub async fn get(
 pub async fn download(
     State(app): State<App>,
     caller: Caller,
+    _: Taken,
     path: FilePath,
     Params(query): Params<DownloadQuery>,
 ) -> Result<Response, Problem> {

@@ -9,7 +9,7 @@ use domain::hash::Hash;
 use futures::Stream;
 use sha2::{Digest, Sha256};
 use tokio::fs::File;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::FilePath;
 use super::problem::{gone, not_found, of_query};
@@ -32,10 +32,11 @@ pub(super) async fn send(
     if row.status == "expired" {
         return Err(gone());
     }
-    // Opened first: what is not there does not leave. What is not made yet, the command refuses.
+    // Read first: what is not there, or not what was made, does not leave, and is no act. What is
+    // not made yet, the command refuses.
     let made = row.made.as_ref().and_then(|made| made.files.iter().find(|f| f.name == path.name));
     let file = match made {
-        Some(fact) => Some(app.export_files.open(path.export, fact).await?),
+        Some(fact) => Some(whole(app.export_files.open(path.export, fact).await?, fact).await?),
         None => None,
     };
     let purpose = purpose.map(|purpose| purpose.trim().to_owned());
@@ -53,6 +54,24 @@ pub(super) async fn send(
         (header::ETAG, format!("\"{}\"", fact.sha256)),
     ];
     Ok((headers, Body::from_stream(checked(file, fact))).into_response())
+}
+
+/// The file, from its beginning, if it is the one that was made.
+async fn whole(mut file: File, fact: &FileFact) -> Result<File, PortError> {
+    let failed = |e| PortError::new("reading an export's file", e);
+    let (mut hasher, mut chunk) = (Sha256::new(), vec![0; CHUNK_BYTES]);
+    loop {
+        let read = file.read(&mut chunk).await.map_err(failed)?;
+        if read == 0 {
+            break;
+        }
+        hasher.update(&chunk[..read]);
+    }
+    if Hash(hasher.finalize().into()) != fact.sha256 {
+        return Err(PortError::new("reading an export's file", "it is not the one that was made"));
+    }
+    file.rewind().await.map_err(failed)?;
+    Ok(file)
 }
 
 /// The last chunk goes only when all of it is what was made: else the connection is cut.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::problem::link_expired;
 use super::{Accepted, ExportPath, ExportView, FilePath, accept, file, find};
 use crate::auth::Caller;
-use crate::extract::{JsonBody, Params};
+use crate::extract::{JsonBody, Params, Taken};
 use crate::problem::Problem;
 use crate::state::App;
 
@@ -127,6 +127,7 @@ pub async fn get(
 pub async fn download(
     State(app): State<App>,
     caller: Caller,
+    _: Taken,
     path: FilePath,
     Params(query): Params<LinkQuery>,
 ) -> Result<Response, Problem> {

@@ -45,7 +45,7 @@ impl From<ExportError> for Problem {
             ExportError::NoSuchFile => {
                 Self::new(StatusCode::NOT_FOUND, "EXPORT_FILE_NOT_FOUND", detail)
             }
-            ExportError::Purpose => Self::request(detail),
+            ExportError::Purpose | ExportError::Precision => Self::request(detail),
             ExportError::State(Status::Expired) => gone(),
             ExportError::State(status) => Self::new(StatusCode::CONFLICT, "EXPORT_STATE", detail)
                 .with(json!({ "status": status })),

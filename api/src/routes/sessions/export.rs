@@ -17,7 +17,7 @@ use super::export_pdf;
 use super::recorded::{Leaving, Parts};
 use crate::auth::Caller;
 use crate::exports::OnBehalf;
-use crate::extract::{Params, SessionPath};
+use crate::extract::{Params, SessionPath, Taken};
 use crate::problem::Problem;
 use crate::routes::exports::of_query;
 use crate::state::App;
@@ -65,6 +65,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 pub async fn export(
     State(app): State<App>,
     caller: Caller,
+    _: Taken,
     SessionPath(session): SessionPath,
     Params(query): Params<ExportQuery>,
 ) -> Result<Response, Problem> {
