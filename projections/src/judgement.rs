@@ -78,14 +78,13 @@ impl TenantReads {
         after: Option<&FindingRow>,
         limit: i64,
     ) -> sqlx::Result<Vec<FindingRow>> {
-        let query = format!(
-            "select sequence_number, detector, pointer, matches from pii_findings j {SERVED}
+        let query = "select sequence_number, detector, pointer, matches from pii_findings j
              where j.tenant_id = $1 and j.session_id = $2
+               and j.generation = (select generation from projections where name = 'judgement')
                and ($3::int8 is null or (sequence_number, detector, pointer) > ($3, $4, $5))
-             order by sequence_number, detector, pointer limit $6"
-        );
+             order by sequence_number, detector, pointer limit $6";
         let mut transaction = self.begin(tenant).await?;
-        let rows = sqlx::query_as(&query)
+        let rows = sqlx::query_as(query)
             .bind(tenant.0)
             .bind(session.0)
             .bind(after.map(|row| row.sequence_number))
@@ -94,6 +93,35 @@ impl TenantReads {
             .bind(limit)
             .fetch_all(&mut *transaction)
             .await?;
+        transaction.commit().await?;
+        Ok(rows)
+    }
+
+    /// Uses of tools in a session, in the order of its events, after a number.
+    pub async fn tool_uses_of_session(
+        &self,
+        tenant: TenantId,
+        session: SessionId,
+        after: i64,
+        limit: i64,
+    ) -> sqlx::Result<Vec<ToolUseRow>> {
+        let mut transaction = self.begin(tenant).await?;
+        // The generation as one value: of a join the planner does not know that it is one.
+        let rows = sqlx::query_as(
+            "select session_id, sequence_number, event_id, tool_name, actor_id,
+                    timestamp_wall as timestamp, received_at, args_summary, status, duration_ms,
+                    allowed, judged_by, broken, position
+             from tool_uses
+             where tenant_id = $1 and session_id = $2 and sequence_number > $3
+               and generation = (select generation from projections where name = 'judgement')
+             order by sequence_number limit $4",
+        )
+        .bind(tenant.0)
+        .bind(session.0)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&mut *transaction)
+        .await?;
         transaction.commit().await?;
         Ok(rows)
     }

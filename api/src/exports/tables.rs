@@ -84,19 +84,15 @@ pub(super) fn uses<'a>(
 ) -> impl Stream<Item = Result<ToolUseRow, PortError>> + Send + 'a {
     async_stream::try_stream! {
         let (filters, until) = (&job.order.filters, job.position);
-        let mut last: Option<ToolUseRow> = None;
-        loop {
-            let rows = app.reads
-                .selected_uses(job.tenant, filters, last.as_ref(), until, PIECE_ROWS)
-                .await
-                .map_err(|e| PortError::new("reading the use of tools", e))?;
-            let is_last = (rows.len() as i64) < PIECE_ROWS;
-            last = rows.last().cloned();
+        let mut after = 0;
+        while let Some((rows, reached)) = app.reads
+            .selected_uses(job.tenant, filters, after, until, PIECE_ROWS)
+            .await
+            .map_err(|e| PortError::new("reading the use of tools", e))?
+        {
+            after = reached;
             for row in rows {
                 yield row;
-            }
-            if is_last {
-                break;
             }
         }
     }

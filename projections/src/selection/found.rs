@@ -30,6 +30,18 @@ pub struct FoundRow {
     pub matches: i32,
 }
 
+/// The generation that is served, as one value: of a join the planner does not know that it is one,
+/// and sorts everything for each piece.
+macro_rules! served {
+    ($name:literal) => {
+        concat!(
+            " and v.generation = (select generation from projections where name = '",
+            $name,
+            "')"
+        )
+    };
+}
+
 /// The record that a row is about.
 const RECORD: &str = " join evidence_events e on e.tenant_id = v.tenant_id
     and e.session_id = v.session_id and e.sequence_number = v.sequence_number
@@ -46,11 +58,8 @@ impl TenantReads {
     ) -> sqlx::Result<Vec<FoundViolation>> {
         let columns = COLUMNS.split(',').map(|name| format!("v.{}", name.trim()));
         let mut query = QueryBuilder::<Postgres>::new("select ");
-        query.push(columns.collect::<Vec<_>>().join(", ")).push(
-            " from violation_views v
-             join projections s on s.name = 'violations' and s.generation = v.generation",
-        );
-        query.push(RECORD).push_bind(tenant.0);
+        query.push(columns.collect::<Vec<_>>().join(", ")).push(" from violation_views v");
+        query.push(RECORD).push_bind(tenant.0).push(served!("violations"));
         query.push(" and v.detected_position > ").push_bind(after);
         push_filters(&mut query, filters);
         if let Some(policy) = &filters.policy {
@@ -110,35 +119,45 @@ impl TenantReads {
         Ok(rows.into_iter().filter_map(known).collect())
     }
 
-    /// Uses of tools among the selected records, after a place and up to a position.
+    /// Uses of tools among the selected records, in whole appends after a position and up to
+    /// another: about so many, and the position that was reached; none at the end.
     pub async fn selected_uses(
         &self,
         tenant: TenantId,
         filters: &Filters,
-        after: Option<&ToolUseRow>,
+        after: u64,
         until: u64,
         limit: i64,
-    ) -> sqlx::Result<Vec<ToolUseRow>> {
+    ) -> sqlx::Result<Option<(Vec<ToolUseRow>, u64)>> {
         let mut query = QueryBuilder::<Postgres>::new(
             "select v.session_id, v.sequence_number, v.event_id, v.tool_name, v.actor_id,
                     v.timestamp_wall as timestamp, v.received_at, v.args_summary, v.status,
                     v.duration_ms, v.allowed, v.judged_by, v.broken, v.position
-             from tool_uses v
-             join projections s on s.name = 'judgement' and s.generation = v.generation",
+             from tool_uses v",
         );
-        query.push(RECORD).push_bind(tenant.0);
-        query.push(" and v.position <= ").push_bind(until as i64);
-        if let Some(last) = after {
-            query.push(" and (v.position, v.session_id, v.sequence_number) > (");
-            query.push_bind(last.position).push(", ").push_bind(last.session_id).push(", ");
-            query.push_bind(last.sequence_number).push(")");
-        }
-        push_filters(&mut query, filters);
-        query.push(" order by v.position, v.session_id, v.sequence_number limit ").push_bind(limit);
+        query.push(RECORD).push_bind(tenant.0).push(served!("judgement"));
         let mut transaction = self.begin(tenant).await?;
+        let reached: Option<i64> = sqlx::query_scalar(concat!(
+            "select max(position) from (
+                 select position from tool_uses v where tenant_id = $1",
+            served!("judgement"),
+            "    and position > $2 and position <= $3 order by position limit $4
+             ) piece",
+        ))
+        .bind(tenant.0)
+        .bind(after as i64)
+        .bind(until as i64)
+        .bind(limit)
+        .fetch_one(&mut *transaction)
+        .await?;
+        let Some(reached) = reached else { return Ok(None) };
+        query.push(" and v.position > ").push_bind(after as i64);
+        query.push(" and v.position <= ").push_bind(reached);
+        push_filters(&mut query, filters);
+        query.push(" order by v.position, v.session_id, v.sequence_number");
         let rows = query.build_query_as().fetch_all(&mut *transaction).await?;
         transaction.commit().await?;
-        Ok(rows)
+        Ok(Some((rows, reached as u64)))
     }
 
     /// Personal data in the selected records, by session, after a place.
@@ -151,10 +170,9 @@ impl TenantReads {
     ) -> sqlx::Result<Vec<FoundRow>> {
         let mut query = QueryBuilder::<Postgres>::new(
             "select v.session_id, v.sequence_number, v.detector, v.pointer, v.matches
-             from pii_findings v
-             join projections s on s.name = 'judgement' and s.generation = v.generation",
+             from pii_findings v",
         );
-        query.push(RECORD).push_bind(tenant.0);
+        query.push(RECORD).push_bind(tenant.0).push(served!("judgement"));
         if let Some(last) = after {
             query.push(" and (v.session_id, v.sequence_number, v.detector, v.pointer) > (");
             query.push_bind(last.session_id).push(", ").push_bind(last.sequence_number);

@@ -6,7 +6,7 @@ use application::PortError;
 use domain::evidence::tool_access::ToolAccess;
 use domain::ids::SessionId;
 use futures::Stream;
-use projections::judgement::{ToolUseFilter, ToolUseMark, ToolUseRow};
+use projections::judgement::ToolUseRow;
 use projections::sessions::SessionRow;
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ use crate::routes::violations::ViolationView;
 use crate::state::App;
 
 /// Rows that are read at a time.
-const PIECE_ROWS: i64 = 500;
+const PIECE_ROWS: i64 = 2_000;
 
 /// Waits until the session's events are judged and what was found can be read, but not for ever: the
 /// export says what it has.
@@ -78,17 +78,12 @@ async fn judged_uses(
     of: &OnBehalf,
     session: SessionId,
 ) -> Result<HashMap<i64, ToolUseRow>, PortError> {
-    let filter = ToolUseFilter { session_id: Some(session.0), ..ToolUseFilter::default() };
     let mut uses = HashMap::new();
-    let mut mark = None;
+    let mut after = -1;
     loop {
-        let piece = app.reads.tool_uses(of.tenant, &filter, mark, PIECE_ROWS).await;
+        let piece = app.reads.tool_uses_of_session(of.tenant, session, after, PIECE_ROWS).await;
         let piece = piece.map_err(|e| PortError::new("reading the use of tools", e))?;
-        mark = piece.last().map(|row| ToolUseMark {
-            position: row.position,
-            session_id: row.session_id,
-            sequence_number: row.sequence_number,
-        });
+        after = piece.last().map_or(after, |row| row.sequence_number);
         let is_last = (piece.len() as i64) < PIECE_ROWS;
         uses.extend(piece.into_iter().map(|row| (row.sequence_number, row)));
         if is_last {
