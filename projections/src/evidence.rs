@@ -10,13 +10,18 @@ use domain::evidence::record::{EventBody, EvidenceSignature, Record, SchemaVersi
 use domain::hash::Hash;
 use domain::ids::{SessionId, TenantId};
 use domain::session::StoredEvent;
+use futures::TryStreamExt;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::TenantReads;
 
-/// Records read at a time: some 2 MiB of them.
-const CHUNK_RECORDS: i64 = 2_000;
+/// Records read at a time, some 2 MiB of them ...
+const PIECE_RECORDS: i64 = 2_000;
+/// ... unless they are large: a piece ends once its payloads have so many bytes.
+pub(crate) const PIECE_BYTES: usize = 8 * 1024 * 1024;
 
 /// A record and its signature.
 pub type Signed = (Record, EvidenceSignature);
@@ -30,8 +35,20 @@ impl TenantReads {
         first: u64,
         limit: i64,
     ) -> sqlx::Result<Vec<Signed>> {
+        self.piece(tenant, session, first, limit, usize::MAX).await
+    }
+
+    /// The same, but no more once the payloads have `bytes`.
+    async fn piece(
+        &self,
+        tenant: TenantId,
+        session: SessionId,
+        first: u64,
+        limit: i64,
+        bytes: usize,
+    ) -> sqlx::Result<Vec<Signed>> {
         let mut transaction = self.begin(tenant).await?;
-        let rows = sqlx::query(
+        let mut rows = sqlx::query(
             "select sequence_number, event_id, event_type, timestamp_wall, timestamp_monotonic,
                     source_sdk_ver, schema_ver, actor_id, payload, payload_hash, prev_event_hash,
                     event_hash, signature_kid, signature, received_at
@@ -43,10 +60,41 @@ impl TenantReads {
         .bind(session.0)
         .bind(first as i64)
         .bind(limit)
-        .fetch_all(&mut *transaction)
-        .await?;
+        .fetch(&mut *transaction);
+        let (mut records, mut read_bytes) = (Vec::new(), 0);
+        while let Some(row) = rows.try_next().await? {
+            let signed = read(&row)?;
+            read_bytes += signed.0.body.payload.len();
+            records.push(signed);
+            if read_bytes >= bytes {
+                break;
+            }
+        }
+        drop(rows);
         transaction.commit().await?;
-        rows.iter().map(read).collect()
+        Ok(records)
+    }
+
+    /// Reads the next piece while the one before is used, so that the database and whoever uses the
+    /// records work at the same time.
+    async fn read_ahead(
+        self,
+        tenant: TenantId,
+        session: SessionId,
+        Range { start, end }: Range<u64>,
+        pieces: mpsc::Sender<Vec<Signed>>,
+    ) -> sqlx::Result<()> {
+        let mut next = start;
+        while next < end {
+            let limit = PIECE_RECORDS.min((end - next) as i64);
+            let piece = self.piece(tenant, session, next, limit, PIECE_BYTES).await?;
+            let Some((last, _)) = piece.last() else { break };
+            next = last.body.sequence_number + 1;
+            if pieces.send(piece).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn stored_events(
@@ -112,20 +160,21 @@ impl EvidenceReader for TenantReads {
         &self,
         tenant: TenantId,
         session: SessionId,
-        Range { start, end }: Range<u64>,
+        numbers: Range<u64>,
     ) -> RecordStream<'_> {
         Box::pin(async_stream::try_stream! {
-            let mut next = start;
-            while next < end {
-                let limit = CHUNK_RECORDS.min((end - next) as i64);
-                let chunk = self.page(tenant, session, next, limit).await.map_err(reading)?;
-                if chunk.is_empty() {
-                    break;
-                }
-                for signed in chunk {
-                    next = signed.0.body.sequence_number + 1;
+            let (sender, mut pieces) = mpsc::channel(1);
+            // Ends with this stream.
+            let mut reader = JoinSet::new();
+            reader.spawn(self.clone().read_ahead(tenant, session, numbers, sender));
+            while let Some(piece) = pieces.recv().await {
+                for signed in piece {
                     yield signed;
                 }
+            }
+            // Why there is no more: a reader that failed must not look like the end.
+            while let Some(ended) = reader.join_next().await {
+                ended.map_err(|e| PortError::new("reading evidence", e))?.map_err(reading)?;
             }
         })
     }
@@ -143,34 +192,30 @@ fn hash(bytes: &[u8]) -> sqlx::Result<Hash> {
     Hash::from_slice(bytes).ok_or_else(|| sqlx::Error::Decode("a hash has 32 bytes".into()))
 }
 
+/// Reads a row that begins with these columns, in their order: sequence_number, event_id, event_type,
+/// timestamp_wall, timestamp_monotonic, source_sdk_ver, schema_ver, actor_id, payload, payload_hash,
+/// prev_event_hash, event_hash, signature_kid, signature, received_at. By place, because to look up
+/// fifteen names costs more than to read a small record.
 pub(crate) fn read(row: &PgRow) -> sqlx::Result<Signed> {
     let unknown = |what: &str| sqlx::Error::Decode(format!("unknown {what} in evidence").into());
     let body = EventBody {
-        sequence_number: row.try_get::<i64, _>("sequence_number")? as u64,
-        event_id: row.try_get("event_id")?,
-        event_type: EventType::parse(row.try_get("event_type")?)
-            .ok_or_else(|| unknown("event_type"))?,
-        timestamp_wall: row.try_get("timestamp_wall")?,
-        timestamp_monotonic: row.try_get("timestamp_monotonic")?,
-        source_sdk_ver: row.try_get("source_sdk_ver")?,
-        schema_ver: SchemaVersion::parse(row.try_get("schema_ver")?)
-            .ok_or_else(|| unknown("schema_ver"))?,
-        actor_id: row.try_get("actor_id")?,
-        payload: row.try_get("payload")?,
-        payload_hash: hash(row.try_get("payload_hash")?)?,
+        sequence_number: row.try_get::<i64, _>(0)? as u64,
+        event_id: row.try_get(1)?,
+        event_type: EventType::parse(row.try_get(2)?).ok_or_else(|| unknown("event_type"))?,
+        timestamp_wall: row.try_get(3)?,
+        timestamp_monotonic: row.try_get(4)?,
+        source_sdk_ver: row.try_get(5)?,
+        schema_ver: SchemaVersion::parse(row.try_get(6)?).ok_or_else(|| unknown("schema_ver"))?,
+        actor_id: row.try_get(7)?,
+        payload: row.try_get(8)?,
+        payload_hash: hash(row.try_get(9)?)?,
     };
     let record = Record {
         body: body.into(),
-        prev_event_hash: row
-            .try_get::<Option<&[u8]>, _>("prev_event_hash")?
-            .map(hash)
-            .transpose()?,
-        event_hash: hash(row.try_get("event_hash")?)?,
-        received_at: row.try_get("received_at")?,
+        prev_event_hash: row.try_get::<Option<&[u8]>, _>(10)?.map(hash).transpose()?,
+        event_hash: hash(row.try_get(11)?)?,
+        received_at: row.try_get(14)?,
     };
-    let signature = EvidenceSignature {
-        kid: row.try_get("signature_kid")?,
-        mac: hash(row.try_get("signature")?)?,
-    };
+    let signature = EvidenceSignature { kid: row.try_get(12)?, mac: hash(row.try_get(13)?)? };
     Ok((record, signature))
 }

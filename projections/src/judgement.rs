@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use domain::evidence::tool_access::ToolVerdict;
 use domain::ids::{SessionId, TenantId};
 use serde::Serialize;
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
@@ -97,21 +98,18 @@ impl TenantReads {
         Ok(rows)
     }
 
-    /// Uses of tools in a session, in the order of its events, after a number.
-    pub async fn tool_uses_of_session(
+    /// What was said of the uses of tools in a session, in the order of its events, after a number.
+    pub async fn verdicts_of_session(
         &self,
         tenant: TenantId,
         session: SessionId,
         after: i64,
         limit: i64,
-    ) -> sqlx::Result<Vec<ToolUseRow>> {
+    ) -> sqlx::Result<Vec<(i64, ToolVerdict)>> {
         let mut transaction = self.begin(tenant).await?;
         // The generation as one value: of a join the planner does not know that it is one.
-        let rows = sqlx::query_as(
-            "select session_id, sequence_number, event_id, tool_name, actor_id,
-                    timestamp_wall as timestamp, received_at, args_summary, status, duration_ms,
-                    allowed, judged_by, broken, position
-             from tool_uses
+        let rows: Vec<(i64, Option<bool>, Vec<String>, Vec<String>)> = sqlx::query_as(
+            "select sequence_number, allowed, broken, judged_by from tool_uses
              where tenant_id = $1 and session_id = $2 and sequence_number > $3
                and generation = (select generation from projections where name = 'judgement')
              order by sequence_number limit $4",
@@ -123,7 +121,10 @@ impl TenantReads {
         .fetch_all(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        Ok(rows)
+        let of_row = |(sequence_number, allowed, broken, judged_by)| {
+            (sequence_number, ToolVerdict { allowed, broken, judged_by })
+        };
+        Ok(rows.into_iter().map(of_row).collect())
     }
 
     /// Uses of tools, the latest first, after the mark.

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{NotCanonical, canonical};
 use crate::evidence::canonical::write_integer;
+use crate::evidence::tool_access::ToolVerdict;
 use crate::export::Filters;
 use crate::hash::Hash;
 use crate::ids::TenantId;
@@ -34,8 +35,7 @@ pub struct Header {
 pub struct Marks {
     /// `[{detector, place, count}]`; empty says nothing.
     pub personal_data: Vec<Value>,
-    /// `{allowed, judged_by, broken}`.
-    pub tool_access: Option<Value>,
+    pub tool_access: Option<ToolVerdict>,
 }
 
 /// Lines of each kind.
@@ -90,7 +90,7 @@ impl Writer {
         record(out);
         if let Some(access) = &marks.tool_access {
             out.extend_from_slice(b",\"tool_access\":");
-            out.extend_from_slice(&canonical(access)?);
+            access.write(out);
         }
         out.extend_from_slice(b"}\n");
         self.hasher.update(&out[from..]);
@@ -166,7 +166,7 @@ mod tests {
         let mut writer = Writer::begin(&header(), &mut out).unwrap();
         let marks = Marks {
             personal_data: vec![json!({ "place": "/a", "detector": "email", "count": 1 })],
-            tool_access: Some(json!({ "judged_by": [], "allowed": null, "broken": [] })),
+            tool_access: Some(ToolVerdict { allowed: None, broken: vec![], judged_by: vec![] }),
         };
         let record = |out: &mut Vec<u8>| out.extend_from_slice(b"{\"a\":1}");
         writer.event(3, &marks, record, &mut out).unwrap();

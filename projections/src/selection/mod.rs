@@ -6,15 +6,19 @@ use std::collections::HashMap;
 
 use domain::artifacts::ndjson::Marks;
 use domain::evidence::record::{ChainAuthority, ChainContext, EvidenceSignature, Record};
+use domain::evidence::tool_access::ToolVerdict;
 use domain::export::Filters;
 use domain::ids::{SessionId, TenantId};
+use futures::TryStreamExt;
 use serde_json::json;
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
 use uuid::Uuid;
 
 pub use found::{FoundRow, FoundViolation};
 
 use crate::TenantReads;
+use crate::evidence::PIECE_BYTES;
 
 /// Events of the log in one piece.
 const EVENTS_MAX: i64 = 1_000;
@@ -64,8 +68,9 @@ impl TenantReads {
         }
         let mut transaction = self.begin(tenant).await?;
         let connection = &mut *transaction;
-        let (ranges, reached) = ranges(connection, tenant, filters, after, until).await?;
-        let mut records = records(connection, tenant, filters, &ranges).await?;
+        let (ranges, mut reached) = ranges(connection, tenant, filters, after, until).await?;
+        let (mut records, cut) = records(connection, tenant, filters, &ranges).await?;
+        reached = cut.unwrap_or(reached);
         if !records.is_empty() {
             let mut uses = uses(connection, tenant, after, reached).await?;
             let mut findings = findings(connection, tenant, &ranges).await?;
@@ -121,14 +126,16 @@ async fn ranges(
     Ok((ranges, end))
 }
 
+/// The selected records of these ranges; when their payloads are large only the first, to the end of an
+/// append, and its position.
 async fn records(
     connection: &mut PgConnection,
     tenant: TenantId,
     filters: &Filters,
     ranges: &[Range],
-) -> sqlx::Result<Vec<Selected>> {
+) -> sqlx::Result<(Vec<Selected>, Option<u64>)> {
     if ranges.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), None));
     }
     let column = |of: fn(&Range) -> i64| ranges.iter().map(of).collect::<Vec<_>>();
     let sessions: Vec<Uuid> = ranges.iter().map(|range| range.session).collect();
@@ -155,21 +162,32 @@ async fn records(
     query.push_bind(tenant.0);
     push_filters(&mut query, filters);
     query.push(" order by e.sequence_number) e order by r.position, e.sequence_number");
-    let rows = query.build().fetch_all(connection).await?;
-    let selected = |row| {
-        let (record, signature) = crate::evidence::read(row)?;
-        let authority = ChainAuthority::parse(row.try_get("authority")?);
-        let authority = authority.ok_or_else(|| sqlx::Error::Decode("unknown authority".into()))?;
-        let session_id = SessionId(row.try_get("session")?);
-        Ok(Selected {
-            position: row.try_get::<i64, _>("position")? as u64,
-            context: ChainContext { session_id, authority },
-            record,
-            signature,
-            marks: Marks::default(),
-        })
-    };
-    rows.iter().map(selected).collect()
+    let mut rows = query.build().fetch(connection);
+    let (mut records, mut bytes) = (Vec::<Selected>::new(), 0);
+    while let Some(row) = rows.try_next().await? {
+        let selected = selected(&row)?;
+        let reached = records.last().map(|last| last.position);
+        if bytes >= PIECE_BYTES && reached.is_some_and(|reached| reached < selected.position) {
+            return Ok((records, reached));
+        }
+        bytes += selected.record.body.payload.len();
+        records.push(selected);
+    }
+    Ok((records, None))
+}
+
+fn selected(row: &PgRow) -> sqlx::Result<Selected> {
+    let (record, signature) = crate::evidence::read(row)?;
+    let authority = ChainAuthority::parse(row.try_get("authority")?);
+    let authority = authority.ok_or_else(|| sqlx::Error::Decode("unknown authority".into()))?;
+    let session_id = SessionId(row.try_get("session")?);
+    Ok(Selected {
+        position: row.try_get::<i64, _>("position")? as u64,
+        context: ChainContext { session_id, authority },
+        record,
+        signature,
+        marks: Marks::default(),
+    })
 }
 
 /// Conditions on the record `e`.
@@ -206,24 +224,24 @@ async fn uses(
     tenant: TenantId,
     after: u64,
     reached: u64,
-) -> sqlx::Result<HashMap<Place, serde_json::Value>> {
+) -> sqlx::Result<HashMap<Place, ToolVerdict>> {
     let rows = sqlx::query(
-        "select session_id, sequence_number, allowed, judged_by, broken from tool_uses j
-         join projections p on p.name = 'judgement' and p.generation = j.generation
-         where j.tenant_id = $1 and position > $2 and position <= $3",
+        "select session_id, sequence_number, allowed, judged_by, broken from tool_uses
+         where tenant_id = $1 and position > $2 and position <= $3
+           and generation = (select generation from projections where name = 'judgement')",
     )
     .bind(tenant.0)
     .bind(after as i64)
     .bind(reached as i64)
     .fetch_all(connection)
     .await?;
-    let of_row = |row: &sqlx::postgres::PgRow| {
-        let access = json!({
-            "allowed": row.try_get::<Option<bool>, _>(2)?,
-            "judged_by": row.try_get::<Vec<String>, _>(3)?,
-            "broken": row.try_get::<Vec<String>, _>(4)?,
-        });
-        Ok(((row.try_get(0)?, row.try_get(1)?), access))
+    let of_row = |row: &PgRow| {
+        let verdict = ToolVerdict {
+            allowed: row.try_get(2)?,
+            judged_by: row.try_get(3)?,
+            broken: row.try_get(4)?,
+        };
+        Ok(((row.try_get(0)?, row.try_get(1)?), verdict))
     };
     rows.iter().map(of_row).collect()
 }

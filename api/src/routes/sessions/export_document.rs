@@ -2,16 +2,18 @@
 //!
 //! Members stand in the order of their names, as RFC 8785 asks, so what is known only after the
 //! records (class, verification, tool access) is written after them. Memory does not grow with the
-//! session, but for the list of its tool calls.
+//! session, but for what is kept of each use of a tool: some 250 bytes until its result is known.
+
+use std::pin::pin;
 
 use application::{EvidenceReader, PortError};
 use axum::body::Bytes;
 use domain::artifacts::DISCLAIMER;
-use domain::evidence::canonical;
 use domain::evidence::jwk::JwkSet;
 use domain::evidence::record::{ChainContext, format_micros};
-use domain::evidence::tool_access::ToolLog;
-use domain::evidence::verify::{Format, LogVerifier, Options};
+use domain::evidence::tool_access::{ToolAccess, ToolLog, ToolVerdict};
+use domain::evidence::verify::{Format, LogVerifier, Options, RECORD_DEPTH_MAX};
+use domain::evidence::{canonical, json};
 use domain::ids::SessionId;
 use futures::{Stream, StreamExt};
 use infrastructure::keyring::public_keys;
@@ -135,20 +137,27 @@ pub fn document(
         }
         out.extend_from_slice(b"\"events\":[");
         let mut records = app.reads.records(of.tenant, session, 0..facts.row.next_sequence);
-        let mut first = true;
-        let mut line = Vec::with_capacity(1024);
+        let (mut line, mut first) = (Vec::with_capacity(1024), true);
         while let Some(item) = records.next().await {
             let (record, signature) = item?;
             line.clear();
             record.write_full(&context, Some(&signature), &mut line);
-            verifier.push_line(&line);
-            tools.push(&record);
+            // One reading serves the verifier, which must see what leaves, and the list of tools.
+            match json::parse(&line, RECORD_DEPTH_MAX) {
+                Ok(document) => {
+                    verifier.push_document(&document);
+                    if let Some(payload) = document.root.get("payload") {
+                        tools.push(&record, payload);
+                    }
+                }
+                Err(_) => verifier.push_line(&line),
+            }
             if !std::mem::replace(&mut first, false) {
                 out.push(b',');
             }
             out.extend_from_slice(&line);
             if out.len() >= CHUNK_BYTES {
-                yield Bytes::from(std::mem::take(&mut out));
+                yield Bytes::from(std::mem::replace(&mut out, Vec::with_capacity(CHUNK_BYTES + 4096)));
             }
         }
         out.extend_from_slice(b"],");
@@ -156,12 +165,17 @@ pub fn document(
         member(&mut out, "evidence_class", &report.evidence_class)?;
         member(&mut out, "exported_at", &facts.at)?;
         member(&mut out, "exported_by", &of.actor)?;
-        let matches = matches(&app, &of, session, facts.row.next_sequence).await?;
-        member(&mut out, "pii", &json!({
-            "detectors_run": facts.judged.pii.detectors_run,
-            "detectors_not_run": facts.judged.pii.detectors_not_run,
-            "matches": matches,
-        }))?;
+        out.extend_from_slice(b"\"pii\":{");
+        member(&mut out, "detectors_not_run", &facts.judged.pii.detectors_not_run)?;
+        member(&mut out, "detectors_run", &facts.judged.pii.detectors_run)?;
+        out.extend_from_slice(b"\"matches\":");
+        yield Bytes::from(std::mem::take(&mut out));
+        let matches = matches(&app, &of, session, facts.row.next_sequence);
+        let mut list = pin!(array(matches, write));
+        while let Some(chunk) = list.next().await {
+            yield chunk?;
+        }
+        out.extend_from_slice(b"},");
         let policies = policies(&app, &of, session, facts.row.next_sequence).await?;
         member(&mut out, "policies", &policies)?;
         member(&mut out, "purpose", &facts.purpose)?;
@@ -170,27 +184,57 @@ pub fn document(
         let idle_max = app.sessions.settings.idle_max;
         let view = SessionView::of(facts.row.clone(), facts.judged, app.clock.now(), idle_max);
         member(&mut out, "session", &view)?;
-        let uses = tool_access(&app, &of, session, tools.finish()).await?;
-        member(&mut out, "tool_access", &uses)?;
+        out.extend_from_slice(b"\"tool_access\":");
+        yield Bytes::from(std::mem::take(&mut out));
+        let uses = tool_access(&app, &of, session, tools.finish());
+        let write_use = |(tool, verdict): &(ToolAccess, Option<ToolVerdict>), out: &mut Vec<u8>| {
+            tool.write(verdict.as_ref(), out);
+            Ok(())
+        };
+        let mut list = pin!(array(uses, write_use));
+        while let Some(chunk) = list.next().await {
+            yield chunk?;
+        }
+        out.push(b',');
         member(&mut out, "verification", &json!({
             "status": report.status,
             "axes": report.axes,
             "findings": report.findings,
             "verifier_version": report.verifier_version,
         }))?;
-        out.extend_from_slice(b"\"violations\":[");
-        let mut violations = Box::pin(violations(&app, &of, session, facts.row.next_sequence));
+        out.extend_from_slice(b"\"violations\":");
+        yield Bytes::from(std::mem::take(&mut out));
+        let violations = violations(&app, &of, session, facts.row.next_sequence);
+        let mut list = pin!(array(violations, write));
+        while let Some(chunk) = list.next().await {
+            yield chunk?;
+        }
+        yield Bytes::from_static(b"}");
+    }
+}
+
+/// A canonical array, chunk by chunk.
+fn array<T>(
+    items: impl Stream<Item = Result<T, PortError>> + Send,
+    write: impl Fn(&T, &mut Vec<u8>) -> Result<(), PortError> + Send,
+) -> impl Stream<Item = Result<Bytes, PortError>> + Send
+where
+    T: Send,
+{
+    async_stream::try_stream! {
+        let mut items = pin!(items);
+        let mut out = b"[".to_vec();
         let mut first = true;
-        while let Some(violation) = violations.next().await {
+        while let Some(item) = items.next().await {
             if !std::mem::replace(&mut first, false) {
                 out.push(b',');
             }
-            out.extend_from_slice(&canonical_of(&violation?)?);
+            write(&item?, &mut out)?;
             if out.len() >= CHUNK_BYTES {
                 yield Bytes::from(std::mem::take(&mut out));
             }
         }
-        out.extend_from_slice(b"]}");
+        out.push(b']');
         yield Bytes::from(out);
     }
 }
@@ -199,11 +243,13 @@ pub fn document(
 fn member<T: Serialize>(out: &mut Vec<u8>, name: &str, value: &T) -> Result<(), PortError> {
     canonical::write_string(name, out);
     out.push(b':');
-    out.extend_from_slice(&canonical_of(value)?);
+    write(value, out)?;
     out.push(b',');
     Ok(())
 }
 
-fn canonical_of<T: Serialize>(value: &T) -> Result<Vec<u8>, PortError> {
-    canonical::of_serde(value).map_err(|e| PortError::new("writing an export", e))
+fn write<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), PortError> {
+    let text = canonical::of_serde(value).map_err(|e| PortError::new("writing an export", e))?;
+    out.extend_from_slice(&text);
+    Ok(())
 }

@@ -1,12 +1,12 @@
 //! What the judge has found in a session, as exports carry it.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 
 use application::PortError;
-use domain::evidence::tool_access::ToolAccess;
+use domain::evidence::tool_access::{ToolAccess, ToolVerdict};
 use domain::ids::SessionId;
 use futures::Stream;
-use projections::judgement::ToolUseRow;
+use projections::judgement::FindingRow;
 use projections::sessions::SessionRow;
 use serde_json::{Value, json};
 
@@ -32,62 +32,76 @@ pub(super) async fn wait_for_judgement(
 }
 
 /// Personal data by kind and place, of the events before a number.
-pub(super) async fn matches(
-    app: &App,
-    of: &OnBehalf,
+pub(super) fn matches<'a>(
+    app: &'a App,
+    of: &'a OnBehalf,
     session: SessionId,
     end: u64,
-) -> Result<Vec<Value>, PortError> {
-    let mut matches = Vec::new();
-    let mut last = None;
-    loop {
-        let piece = app.reads.findings(of.tenant, session, last.as_ref(), PIECE_ROWS).await;
-        let piece = piece.map_err(|e| PortError::new("reading personal data", e))?;
-        let before = piece.iter().filter(|found| (found.sequence_number as u64) < end);
-        matches.extend(before.map(|found| json!(found)));
-        if (piece.len() as i64) < PIECE_ROWS {
-            return Ok(matches);
+) -> impl Stream<Item = Result<FindingRow, PortError>> + Send + 'a {
+    async_stream::try_stream! {
+        let mut last = None;
+        loop {
+            let piece = app.reads
+                .findings(of.tenant, session, last.as_ref(), PIECE_ROWS)
+                .await
+                .map_err(|e| PortError::new("reading personal data", e))?;
+            last = piece.last().cloned();
+            let is_last = (piece.len() as i64) < PIECE_ROWS;
+            for found in piece {
+                if (found.sequence_number as u64) < end {
+                    yield found;
+                }
+            }
+            if is_last {
+                break;
+            }
         }
-        last = piece.into_iter().last();
     }
 }
 
 /// The session's uses of tools, with what the policies said of each, as far as it was judged.
-pub(super) async fn tool_access(
-    app: &App,
-    of: &OnBehalf,
+pub(super) fn tool_access<'a>(
+    app: &'a App,
+    of: &'a OnBehalf,
     session: SessionId,
     uses: Vec<ToolAccess>,
-) -> Result<Vec<Value>, PortError> {
-    let mut judged = judged_uses(app, of, session).await?;
-    let with_verdict = |tool: ToolAccess| {
-        let verdict = judged.remove(&(tool.sequence_number as i64));
-        let mut tool = json!(tool);
-        if let Some(verdict) = verdict {
-            tool["allowed"] = json!(verdict.allowed);
-            tool["judged_by"] = json!(verdict.judged_by);
-            tool["broken"] = json!(verdict.broken);
+) -> impl Stream<Item = Result<(ToolAccess, Option<ToolVerdict>), PortError>> + Send + 'a {
+    async_stream::try_stream! {
+        let mut verdicts = Verdicts { app, of, session, read: VecDeque::new(), after: Some(-1) };
+        for tool in uses {
+            let verdict = verdicts.of_call(tool.sequence_number as i64).await?;
+            yield (tool, verdict);
         }
-        tool
-    };
-    Ok(uses.into_iter().map(with_verdict).collect())
+    }
 }
 
-async fn judged_uses(
-    app: &App,
-    of: &OnBehalf,
+/// Verdicts, read in step with the calls: both go by the calls' numbers.
+struct Verdicts<'a> {
+    app: &'a App,
+    of: &'a OnBehalf,
     session: SessionId,
-) -> Result<HashMap<i64, ToolUseRow>, PortError> {
-    let mut uses = HashMap::new();
-    let mut after = -1;
-    loop {
-        let piece = app.reads.tool_uses_of_session(of.tenant, session, after, PIECE_ROWS).await;
-        let piece = piece.map_err(|e| PortError::new("reading the use of tools", e))?;
-        after = piece.last().map_or(after, |row| row.sequence_number);
-        let is_last = (piece.len() as i64) < PIECE_ROWS;
-        uses.extend(piece.into_iter().map(|row| (row.sequence_number, row)));
-        if is_last {
-            return Ok(uses);
+    read: VecDeque<(i64, ToolVerdict)>,
+    /// The last number that was read, while there may be more.
+    after: Option<i64>,
+}
+
+impl Verdicts<'_> {
+    async fn of_call(&mut self, number: i64) -> Result<Option<ToolVerdict>, PortError> {
+        loop {
+            while self.read.front().is_some_and(|(of, _)| *of < number) {
+                self.read.pop_front();
+            }
+            if let Some((of, _)) = self.read.front() {
+                let is_this = *of == number;
+                return Ok(is_this.then(|| self.read.pop_front()).flatten().map(|(_, v)| v));
+            }
+            let Some(after) = self.after else { return Ok(None) };
+            let reads = &self.app.reads;
+            let piece = reads.verdicts_of_session(self.of.tenant, self.session, after, PIECE_ROWS);
+            let piece = piece.await.map_err(|e| PortError::new("reading the use of tools", e))?;
+            let is_last = (piece.len() as i64) < PIECE_ROWS;
+            self.after = piece.last().map(|(of, _)| *of).filter(|_| !is_last);
+            self.read.extend(piece);
         }
     }
 }

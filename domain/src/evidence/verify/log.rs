@@ -15,12 +15,12 @@ use super::times::Times;
 use crate::evidence::canonical;
 use crate::evidence::class::ClassFacts;
 use crate::evidence::event_type::EventType;
-use crate::evidence::json::{self, DEPTH_MAX, Flaw, Json, JsonError};
+use crate::evidence::json::{self, DEPTH_MAX, Document, Flaw, Json, JsonError};
 use crate::evidence::merkle::MerkleTree;
 use crate::evidence::record::ChainAuthority;
 
-/// The record stands around its payload.
-const RECORD_DEPTH_MAX: usize = DEPTH_MAX + 1;
+/// Nesting of a record, which stands around its payload.
+pub const RECORD_DEPTH_MAX: usize = DEPTH_MAX + 1;
 
 /// Verifies one log. Records are pushed in the order of the log; [`finish`](Self::finish) judges.
 #[derive(Debug)]
@@ -71,11 +71,7 @@ impl<'a> LogVerifier<'a> {
             return;
         }
         match json::parse(line, RECORD_DEPTH_MAX) {
-            Ok(document) => {
-                let place = place_of(&document.root);
-                let flawed = self.note_flaws(&document.flaws, |_| place);
-                self.push(&document.root, flawed);
-            }
+            Ok(document) => self.push_document(&document),
             Err(error) => {
                 self.not_json(&error, self.lines - 1);
                 self.chain.skip();
@@ -84,9 +80,11 @@ impl<'a> LogVerifier<'a> {
         }
     }
 
-    /// Takes one record that was read without flaws.
-    pub fn push_record(&mut self, record: &Json<'_>) {
-        self.push(record, false);
+    /// Takes one record that was read, to the depth of [`RECORD_DEPTH_MAX`].
+    pub fn push_document(&mut self, document: &Document<'_>) {
+        let place = place_of(&document.root);
+        let flawed = self.note_flaws(&document.flaws, |_| place);
+        self.push(&document.root, flawed);
     }
 
     /// Judges the log. `input` names it for the reader of the report.

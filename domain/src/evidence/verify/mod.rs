@@ -36,7 +36,7 @@ pub use bundle::{
 };
 pub use finding::{Code, FINDINGS_MAX, Finding, Severity};
 pub use lines::LINE_BYTES_MAX;
-pub use log::LogVerifier;
+pub use log::{LogVerifier, RECORD_DEPTH_MAX};
 pub use ndjson::{NAMED_MAX, SESSIONS_MAX};
 pub use reader::{unreadable, verify_reader};
 pub use report::{

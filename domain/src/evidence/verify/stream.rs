@@ -11,16 +11,13 @@ use super::document::{EXPORT_DEPTH_MAX, has_known_schema, no_events};
 use super::export::Claims;
 use super::finding::{Code, Place};
 use super::lines::Lines;
-use super::log::{LogVerifier, place_of};
+use super::log::{LogVerifier, RECORD_DEPTH_MAX};
 use super::report::{Format, Report};
 use super::values::{Fault, Values};
-use crate::evidence::json::{self, DEPTH_MAX, Json};
+use crate::evidence::json::{self, Json};
 
 /// A member that is kept: what the verifier compares with the records.
 const CLAIMS: [&str; 5] = ["counts", "evidence_class", "schema", "seal", "session"];
-/// The record stands around its payload.
-const RECORD_DEPTH_MAX: usize = DEPTH_MAX + 1;
-
 /// Verifies a document of which the beginning was read already.
 pub(super) fn verify(
     start: &[u8],
@@ -123,9 +120,7 @@ impl Stream<'_, '_, '_> {
             let depth = if records { RECORD_DEPTH_MAX } else { EXPORT_DEPTH_MAX - 2 };
             let document = self.values.parse(depth)?;
             if records {
-                let place = place_of(&document.root);
-                let flawed = self.verifier.note_flaws(&document.flaws, |_| place);
-                self.verifier.push(&document.root, flawed);
+                self.verifier.push_document(&document);
             } else {
                 self.verifier.note_flaws(&document.flaws, |_| Place::default());
             }
