@@ -58,10 +58,13 @@ impl ExportFolder {
         })
     }
 
-    /// Opens a file that was made.
-    pub async fn open(&self, export: Uuid, file: &FileFact) -> Result<File, PortError> {
-        let path = self.folder(export).join(file.sha256.to_string());
-        File::open(path).await.map_err(|e| PortError::new("opening an export's file", e))
+    /// Opens a file that was made; none when it lies in another server's folder.
+    pub async fn open(&self, export: Uuid, file: &FileFact) -> Result<Option<File>, PortError> {
+        match File::open(self.path(export, file)).await {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(PortError::new("opening an export's file", error)),
+        }
     }
 
     /// Where a file that was made lies.

@@ -71,6 +71,16 @@ const IN_FOLDERS: &[Case] = &[
     case("the manifest counts fewer violations", 2, &["MANIFEST_HASH_MISMATCH"], |e| {
         e.edit("bundle/manifest.json", |m| m["counts"]["violations"] = json!(1));
     }),
+    case(
+        "the right key signed a count of rows that are not there",
+        2,
+        &["METADATA_MISMATCH"],
+        |e| {
+            let mut counted = manifest(about_bundle(), &report_files());
+            counted["counts"]["violations"] = json!(3);
+            fill(e, with_manifest(&counted, report_files()));
+        },
+    ),
     case("the manifest's filters were widened", 2, &["MANIFEST_HASH_MISMATCH"], |e| {
         e.edit("bundle/manifest.json", |m| m["filters"]["actor"] = json!("ada"));
     }),

@@ -6,6 +6,7 @@ mod archive;
 mod folder;
 mod hashing;
 mod layout;
+mod rows;
 
 use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
@@ -23,6 +24,7 @@ use crate::verify_pdf::verify_pdf;
 use self::archive::Archive;
 use self::folder::Folder;
 use self::hashing::Hashing;
+use self::rows::Rows;
 
 /// Entries of a folder or a zip; a bundle has ten.
 const ENTRIES_MAX: usize = 1_000;
@@ -180,11 +182,13 @@ impl Reading<'_, '_> {
             return self.verifier.not_read(&reason);
         }
         match self.read(at, name, claim) {
-            Ok((found, evidence)) => {
-                if self.verifier.push(name, found)
-                    && let Some(report) = evidence
-                {
-                    self.verifier.push_evidence(report);
+            Ok((found, inside)) => {
+                if self.verifier.push(name, found) {
+                    match inside {
+                        Inside::Evidence(report) => self.verifier.push_evidence(*report),
+                        Inside::Table(rows) => self.verifier.push_rows(name, rows),
+                        Inside::Other => {}
+                    }
                 }
             }
             Err(error) if is_damage(&error) => {
@@ -195,13 +199,8 @@ impl Reading<'_, '_> {
         (self.progress)(self.total);
     }
 
-    /// Hashes a file, and verifies it on the way if it is evidence in a pack.
-    fn read(
-        &mut self,
-        at: usize,
-        name: &str,
-        claim: FileClaim,
-    ) -> io::Result<(Found, Option<Report>)> {
+    /// Hashes a file; on the way verifies evidence in a pack, and counts the rows of a table.
+    fn read(&mut self, at: usize, name: &str, claim: FileClaim) -> io::Result<(Found, Inside)> {
         // One byte more than the manifest says shows that there is too much.
         let file = self.container.open(at)?.take(claim.bytes.saturating_add(1));
         let mut reader = BufReader::with_capacity(1 << 18, Hashing::new(file));
@@ -210,18 +209,32 @@ impl Reading<'_, '_> {
             reader.read_to_end(&mut pdf)?;
             let (bytes, sha256) = reader.into_inner().finish()?;
             let report = verify_pdf(&pdf, name, self.options);
-            return Ok((found(bytes, sha256, claim), Some(report)));
+            return Ok((found(bytes, sha256, claim), Inside::Evidence(report.into())));
         }
-        let evidence = (self.verifier.is_pack() && is_evidence(name)).then(|| {
+        let mut inside = Inside::Other;
+        if self.verifier.is_pack() && is_evidence(name) {
             // An export has its seal inside.
-            let seal = self.seal.as_ref().filter(|_| has_lines(name));
+            let seal = self.seal.as_ref().filter(|_| has_extension(name, "jsonl"));
             let options = Options { seal, ..*self.options };
-            verify_reader(&mut reader, name, &options, &mut |_| {})
-        });
+            let report = verify_reader(&mut reader, name, &options, &mut |_| {});
+            inside = Inside::Evidence(report.into());
+        } else if has_extension(name, "csv") {
+            let mut rows = Rows::default();
+            io::copy(&mut reader, &mut rows)?;
+            inside = Inside::Table(rows.below_names());
+        }
         io::copy(&mut reader, &mut io::sink())?;
         let (bytes, sha256) = reader.into_inner().finish()?;
-        Ok((found(bytes, sha256, claim), evidence))
+        Ok((found(bytes, sha256, claim), inside))
     }
+}
+
+/// What was seen in a file beside its bytes.
+enum Inside {
+    Evidence(Box<Report>),
+    /// Rows below the names.
+    Table(u64),
+    Other,
 }
 
 fn found(bytes: u64, sha256: Hash, claim: FileClaim) -> Found {
@@ -230,17 +243,16 @@ fn found(bytes: u64, sha256: Hash, claim: FileClaim) -> Found {
 
 /// Pages that carry their export.
 fn is_pages(name: &str) -> bool {
-    name.starts_with("session_") && Path::new(name).extension().is_some_and(|end| end == "pdf")
+    name.starts_with("session_") && has_extension(name, "pdf")
 }
 
 /// The session's files in a pack that the verifier reads as they are.
 fn is_evidence(name: &str) -> bool {
-    let json = Path::new(name).extension().is_some_and(|extension| extension == "json");
-    name.starts_with("session_") && (json || has_lines(name))
+    name.starts_with("session_") && (has_extension(name, "json") || has_extension(name, "jsonl"))
 }
 
-fn has_lines(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|extension| extension == "jsonl")
+fn has_extension(name: &str, extension: &str) -> bool {
+    Path::new(name).extension().is_some_and(|found| found == extension)
 }
 
 /// Whether the content is at fault rather than what it was read from.

@@ -88,7 +88,9 @@ pub enum ExportAction {
 pub enum ExportError {
     #[error("there is no such export")]
     NotFound,
-    #[error("a purpose of 1 to {PURPOSE_CHARS_MAX} characters is needed")]
+    #[error(
+        "a purpose of 1 to {PURPOSE_CHARS_MAX} characters, with a letter or a digit, is needed"
+    )]
     Purpose,
     /// Records' times have no more: a finer one would mean something else to each reader.
     #[error("since and until have at most microseconds")]
@@ -198,10 +200,17 @@ impl Export {
 }
 
 fn check(purpose: &str) -> Result<(), ExportError> {
-    let length = purpose.chars().count();
-    let fits = !purpose.trim().is_empty() && length <= PURPOSE_CHARS_MAX;
-    if fits && !purpose.chars().any(char::is_control) { Ok(()) } else { Err(ExportError::Purpose) }
+    let says = |c: char| c.is_alphanumeric() && !UNSEEN_LETTERS.contains(&c);
+    let fits = purpose.chars().count() <= PURPOSE_CHARS_MAX;
+    if fits && purpose.chars().any(says) && !purpose.chars().any(char::is_control) {
+        Ok(())
+    } else {
+        Err(ExportError::Purpose)
+    }
 }
+
+/// Letters by their category that nobody sees (fillers of Hangul): a purpose of them says nothing.
+const UNSEEN_LETTERS: [char; 4] = ['\u{115f}', '\u{1160}', '\u{3164}', '\u{ffa0}'];
 
 impl Aggregate for Export {
     const TYPE: &'static str = "export";

@@ -87,7 +87,8 @@ fn what_has_expired_is_gone() {
 
 #[test]
 fn without_a_purpose_nothing_leaves() {
-    for purpose in ["", "  ", "a\nb", "a\0", &"x".repeat(257)] {
+    let unseen = ["\u{200b}\u{200d}", "\u{2060} \u{feff}", "\u{3164}", "\u{202e}", "--"];
+    for purpose in unseen.into_iter().chain(["", "  ", "a\nb", "a\0", &"x".repeat(257)]) {
         let mut order = order();
         order.purpose = purpose.to_owned();
         let asked = Export::default().decide(command(ExportAction::Request(order), "key:ada"));

@@ -25,7 +25,7 @@ pub use session::render_session;
 
 /// Changes whenever the same input could give other bytes: with the template, the texts, the verifier
 /// whose verdict is printed, and the typesetter.
-pub const RENDERER_VERSION: &str = "exhibit-pdf/1 (typst 0.15.1)";
+pub const RENDERER_VERSION: &str = "exhibit-pdf/2 (typst 0.15.1)";
 
 const DISCLAIMER: &str = "EVIDENCE SUPPORT STATEMENT. This report provides cryptographic evidence \
     to support audit and investigation. It does not certify compliance with any legal, regulatory or \

@@ -11,8 +11,8 @@ const SEAL: &str = include_str!("../../../tests/vectors/session.seal.dsse.json")
 const KEYS: &str = include_str!("../../../tests/vectors/jwks.json");
 
 const PINNED: (&str, &str) = (
-    "exhibit-pdf/1 (typst 0.15.1)",
-    "d1244dfc7d5e250d8717cabb2b2d513602e15ce43d58e1898ee664f1b4899bfd",
+    "exhibit-pdf/2 (typst 0.15.1)",
+    "7cf0b765c8e6fff7a912baf7c511ecdb086241be4acd848cf301a46db97b2a20",
 );
 
 /// An export of the sealed session of the vectors.

@@ -142,3 +142,15 @@ async fn a_file_that_is_not_the_one_that_was_made_does_not_leave_and_is_no_act()
     assert_eq!(refused.code(), "INTERNAL_ERROR");
     assert!(app.acts("?type=export.downloaded").await.is_empty());
 }
+
+#[tokio::test]
+async fn a_file_in_the_folder_of_another_server_is_not_there_and_no_act() {
+    let app = TestApp::start().await;
+    let export = app.made("exports", &json!({ "purpose": "audit" })).await;
+    let other = app.sibling();
+
+    let refused = other.get(export["files"][0]["href"].as_str().unwrap()).await.expect(503);
+
+    assert_eq!(refused.code(), "EXPORT_FILE_ELSEWHERE");
+    assert!(app.acts("?type=export.downloaded").await.is_empty());
+}

@@ -1,8 +1,8 @@
 //! A session that is longer than any page or chunk.
 
 use domain::evidence::canonical;
-use serde_json::Value;
-use tests::{TestApp, events};
+use serde_json::{Value, json};
+use tests::{TestApp, events, tool_policy};
 
 use super::Taken;
 
@@ -42,4 +42,60 @@ async fn a_session_of_3000_events_is_exported_and_verified_whole() {
     }
     let report = app.verify(session).await;
     assert_eq!((&report["status"], &report["event_count"]), (&"PASS".into(), &3002.into()));
+}
+
+#[tokio::test]
+async fn each_of_5000_uses_of_tools_has_what_was_said_of_it_and_each_violation_is_there() {
+    let app = TestApp::start().await;
+    app.activate_policy(&tool_policy("1.0.0")).await;
+    let session = app.start_session().await;
+    let tool = |number| if number % 2 == 0 { "look_up_order" } else { "wire" };
+    for first in (0..5_000).step_by(1_000) {
+        let calls: Vec<Value> = (first..first + 1_000)
+            .map(|number| events::call_of(session, number, tool(number)))
+            .collect();
+        let _ = app.append(session, &calls).await.expect(201);
+    }
+    app.settle().await;
+
+    let text = super::export(&app, session).await;
+
+    assert_eq!(canonical::canonicalize(text.as_bytes()).unwrap(), text.as_bytes());
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let uses = document["tool_access"].as_array().unwrap();
+    assert_eq!(uses.len(), 5_000);
+    for (number, tool) in uses.iter().enumerate() {
+        assert_eq!(tool["sequence_number"], number);
+        assert_eq!(tool["allowed"], number % 2 == 0, "{tool}");
+        assert_eq!(tool["judged_by"], json!(["tool-access@1.0.0"]));
+        let broken = if number % 2 == 0 { json!([]) } else { json!(["tool-access/allowed-tools"]) };
+        assert_eq!(tool["broken"], broken);
+    }
+    assert_eq!(document["violations"].as_array().map(Vec::len), Some(2_500));
+    assert_eq!(document["counts"]["violations"], 2_500);
+}
+
+#[tokio::test]
+async fn events_of_200_kilobytes_leave_whole_and_in_order() {
+    let app = TestApp::start().await;
+    let session = app.start_session().await;
+    let text = "x".repeat(200_000);
+    // Two pieces of 8 MiB, and some.
+    for first in (0..100).step_by(10) {
+        let large = |number| events::event(session, number, "page.read", json!({ "text": text }));
+        let batch: Vec<Value> = (first..first + 10).map(large).collect();
+        let _ = app.append(session, &batch).await.expect(201);
+    }
+
+    let document: Value = serde_json::from_str(&super::export(&app, session).await).unwrap();
+    let numbers = |events: &mut dyn Iterator<Item = u64>| events.eq(0..100);
+    let number = |record: &Value| record["sequence_number"].as_u64().unwrap();
+    assert!(numbers(&mut document["events"].as_array().unwrap().iter().map(number)));
+    assert_eq!(document["verification"]["status"], "DEGRADED", "{}", document["verification"]);
+
+    let made = app.made("exports", &json!({ "purpose": "audit", "type": "page.read" })).await;
+    let lines = String::from_utf8(app.take(&made, ".ndjson").await).unwrap();
+    let records = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let records = records.filter(|line| line["kind"] == "event");
+    assert!(numbers(&mut records.map(|line| number(&line["record"]))));
 }

@@ -63,6 +63,22 @@ async fn a_pack_has_what_was_asked_for_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_pack_of_an_empty_session_says_that_there_is_nothing_and_no_more() {
+    let app = TestApp::start().await;
+    let session = app.start_session().await;
+    let pack = app.made("evidence-packs", &order(session, &["json", "jsonl"])).await;
+    let folder = tempfile::tempdir().unwrap();
+    app.take_all(&pack, folder.path()).await;
+
+    let (exit, report) = verified(folder.path(), &[]);
+
+    let findings = report["findings"].as_array().unwrap();
+    let fatal: Vec<_> = findings.iter().filter(|f| f["severity"] == "FATAL").collect();
+    assert_eq!(exit, 2, "{report}");
+    assert!(fatal.iter().all(|finding| finding["code"] == "EMPTY_LOG"), "{findings:?}");
+}
+
+#[tokio::test]
 async fn formats_and_audiences_that_are_not_known_are_refused() {
     let app = TestApp::start().await;
     let session = app.sealed_session().await;

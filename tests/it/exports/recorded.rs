@@ -114,7 +114,7 @@ async fn a_client_that_goes_away_in_the_middle_leaves_a_trace() {
 async fn without_a_purpose_nothing_leaves_and_nothing_is_written_down() {
     let app = TestApp::start().await;
     let session = app.sealed_session().await;
-    for purpose in ["", "%20", "a%0Ab", &"x".repeat(257)] {
+    for purpose in ["", "%20", "%E2%80%8B", "a%0Ab", &"x".repeat(257)] {
         let path = format!("/v1/sessions/{session}/export?format=json&purpose={purpose}");
         assert_eq!(app.get(&path).await.expect(400).code(), "QUERY_INVALID", "{purpose:?}");
     }

@@ -12,7 +12,7 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::FilePath;
-use super::problem::{gone, not_found, of_query};
+use super::problem::{elsewhere, gone, not_found, of_query};
 use crate::auth::Caller;
 use crate::problem::Problem;
 use crate::state::App;
@@ -36,7 +36,10 @@ pub(super) async fn send(
     // not made yet, the command refuses.
     let made = row.made.as_ref().and_then(|made| made.files.iter().find(|f| f.name == path.name));
     let file = match made {
-        Some(fact) => Some(whole(app.export_files.open(path.export, fact).await?, fact).await?),
+        Some(fact) => {
+            let file = app.export_files.open(path.export, fact).await?.ok_or_else(elsewhere)?;
+            Some(whole(file, fact).await?)
+        }
         None => None,
     };
     let purpose = purpose.map(|purpose| purpose.trim().to_owned());

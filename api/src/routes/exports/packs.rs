@@ -123,6 +123,7 @@ pub async fn get(
         (status = 404, description = "`EXPORT_NOT_FOUND`, `EXPORT_FILE_NOT_FOUND`"),
         (status = 409, description = "`EXPORT_STATE`: it is not made yet, or has failed"),
         (status = 410, description = "`EXPORT_EXPIRED`"),
+        (status = 503, description = "`EXPORT_FILE_ELSEWHERE`"),
     ))]
 pub async fn download(
     State(app): State<App>,

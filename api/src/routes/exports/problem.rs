@@ -18,6 +18,13 @@ pub(super) fn gone() -> Problem {
     Problem::new(StatusCode::GONE, "EXPORT_EXPIRED", detail)
 }
 
+/// A file that this server's data folder does not have: servers of one database share the folder.
+pub(super) fn elsewhere() -> Problem {
+    let detail =
+        "this server does not have the file: servers that share a database share its folder";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "EXPORT_FILE_ELSEWHERE", detail)
+}
+
 pub(super) fn too_many(max: i64) -> Problem {
     let detail = format!("{max} exports of this tenant are not made yet: wait for some of them");
     Problem::new(StatusCode::TOO_MANY_REQUESTS, "EXPORTS_UNFINISHED", detail)

@@ -28,11 +28,11 @@ pub(super) fn tool_access(export: &Export<'_>) -> Section {
     };
     let columns = vec![
         Column::new("No.", 0.5),
-        Column::new("Time", 1.9),
-        Column::new("Tool", 1.5),
-        Column::new("Arguments without values", 1.9),
-        Column::new("Result", 1.1),
-        Column::new("By the policies", 1.5),
+        Column::new("Time", 1.95),
+        Column::new("Tool", 1.45),
+        Column::new("Arguments without values", 1.75),
+        Column::new("Result", 1.0),
+        Column::new("By the policies", 1.75),
     ];
     let intro = "Calls of tools joined with their results. “By the policies” is what the policies \
         in force said of the call.";

@@ -173,11 +173,11 @@ fn table(timeline: &Timeline) -> Table {
     });
     Table {
         columns: vec![
-            Column::new("No.", 0.55),
+            Column::new("No.", 0.5),
             Column::new("Time", 2.0),
-            Column::new("Event", 1.6),
-            Column::new("Actor", 1.5),
-            Column::new("About", 1.95),
+            Column::new("Event", 1.15),
+            Column::new("Actor", 1.25),
+            Column::new("About", 2.7),
             Column::mono("Hash begins", 0.95),
         ],
         rows: rows.collect(),

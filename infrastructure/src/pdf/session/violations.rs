@@ -26,6 +26,9 @@ pub(super) fn section(export: &Export<'_>) -> Section {
              the judge kept it, with personal data masked."
         }
     })];
+    if violations.items.len() > 1 {
+        blocks.push(Block::Table(overview(&violations.items)));
+    }
     for (number, violation) in violations.items.iter().enumerate() {
         blocks.extend(one(number + 1, violation, export));
     }
@@ -40,6 +43,35 @@ pub(super) fn section(export: &Export<'_>) -> Section {
     }
     blocks.extend(policies(export));
     Section::new("Violations", blocks)
+}
+
+/// One line each, so that a reader sees all of them before the first in detail.
+fn overview(violations: &[Value]) -> Table {
+    let row = |(at, violation): (usize, &Value)| {
+        let broken = format!("{} / {}", text(violation, "policy"), text(violation, "control"));
+        vec![
+            format!("V{}", at + 1).into(),
+            text(violation, "severity").to_uppercase().into(),
+            Text::cut(&broken, 160),
+            plain(&violation["sequence_number"]).into(),
+            Text::cut(&plain(&violation["actor_id"]), 128),
+            plain(&violation["status"]).into(),
+            plain(&violation["due_at"]).into(),
+        ]
+    };
+    Table {
+        columns: vec![
+            Column::new("", 0.45),
+            Column::new("Severity", 0.85),
+            Column::new("Policy / control", 2.3),
+            Column::new("Event no.", 0.75),
+            Column::new("Actor", 1.5),
+            Column::new("State", 1.1),
+            Column::new("Due", 2.05),
+        ],
+        rows: violations.iter().enumerate().map(row).collect(),
+        note: None,
+    }
 }
 
 fn judged(export: &Export<'_>) -> bool {
@@ -140,12 +172,12 @@ fn explanation(explanation: &Value) -> Option<Table> {
     };
     Some(Table {
         columns: vec![
-            Column::new("Rule", 1.2),
-            Column::new("Looked at", 1.4),
-            Column::new("Found", 1.4),
-            Column::new("Asked", 0.8),
-            Column::new("Against", 1.5),
-            Column::new("Result", 1.1),
+            Column::new("Rule", 1.0),
+            Column::new("Looked at", 1.3),
+            Column::new("Found", 1.2),
+            Column::new("Asked", 0.6),
+            Column::new("Against", 2.2),
+            Column::new("Result", 1.3),
         ],
         rows: rules.iter().take(RULES_MAX).map(row).collect(),
         note: (left_out > 0).then(|| format!("{left_out} further rules are not printed.").into()),
@@ -186,8 +218,8 @@ fn actions(violation: &Value) -> Option<Table> {
             Column::new("No.", 0.4),
             Column::new("When", 1.6),
             Column::new("Action", 1.0),
-            Column::new("By", 1.3),
-            Column::new("With", 2.6),
+            Column::new("By", 1.9),
+            Column::new("With", 2.0),
         ],
         rows: actions.iter().take(ACTIONS_MAX).map(row).collect(),
         note: (left_out > 0).then(|| format!("{left_out} further actions are not printed.").into()),

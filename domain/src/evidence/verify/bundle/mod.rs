@@ -27,6 +27,15 @@ pub const SIGNATURE_FILE: &str = "bundle.sig";
 /// A manifest or a signature: a thousand files take some 200 KiB.
 pub const MANIFEST_BYTES_MAX: u64 = 4 << 20;
 
+/// Tables of a bundle, with the count of the manifest that is of their rows.
+const TABLES: [(&str, &str); 5] = [
+    ("chain_of_custody.csv", "custody"),
+    ("personal_data.csv", "personal_data"),
+    ("tool_access.csv", "tool_uses"),
+    ("violation_actions.csv", "violation_actions"),
+    ("violations.csv", "violations"),
+];
+
 /// What was found under a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
@@ -141,8 +150,10 @@ impl<'a> BundleVerifier<'a> {
     pub fn push_evidence(&mut self, report: Report) {
         let file = report.input.clone();
         let session = self.manifest.as_ref().and_then(|manifest| manifest.session_id.clone());
-        if let Some(session) = session.filter(|id| Some(id) != report.session_id.as_ref()) {
-            let found = report.session_id.clone();
+        // A log that names no session has its finding already: it is empty, or lacks the field.
+        let found = report.session_id.clone();
+        if let Some(session) = session.filter(|id| found.as_ref().is_some_and(|found| found != id))
+        {
             self.findings.note(Code::SessionMismatch, Place::default(), || {
                 let message = format!("The evidence in {file} is of another session.");
                 (message, json!({ "file": file, "expected": session, "received": found }))
@@ -161,6 +172,22 @@ impl<'a> BundleVerifier<'a> {
         }
         self.findings.adopt(&file, report.findings.clone(), &report.findings_omitted);
         self.evidence.push(report);
+    }
+
+    /// Takes the number of rows of a table that is as the manifest says.
+    pub fn push_rows(&mut self, name: &str, rows: u64) {
+        let Some((_, count)) = TABLES.iter().find(|(table, _)| *table == name) else { return };
+        let claimed = self.manifest.as_ref().and_then(|manifest| manifest.counts.get(*count));
+        if let Some(claimed) = claimed.copied().filter(|claimed| *claimed != rows) {
+            self.findings.note(Code::MetadataMismatch, Place::default(), || {
+                let message = format!("The manifest counts other rows than {name} has.");
+                let details = json!({
+                    "field": format!("counts.{count}"), "file": name, "claimed": claimed,
+                    "computed": rows,
+                });
+                (message, details)
+            });
+        }
     }
 
     /// Notes that the input cannot be read, or not to its end.
