@@ -192,10 +192,8 @@ fn hash(bytes: &[u8]) -> sqlx::Result<Hash> {
     Hash::from_slice(bytes).ok_or_else(|| sqlx::Error::Decode("a hash has 32 bytes".into()))
 }
 
-/// Reads a row that begins with these columns, in their order: sequence_number, event_id, event_type,
-/// timestamp_wall, timestamp_monotonic, source_sdk_ver, schema_ver, actor_id, payload, payload_hash,
-/// prev_event_hash, event_hash, signature_kid, signature, received_at. By place, because to look up
-/// fifteen names costs more than to read a small record.
+/// Reads a row that begins with the columns of `TenantReads::piece`, in their order. By place, because to look
+/// up fifteen names costs more than to read a small record.
 pub(crate) fn read(row: &PgRow) -> sqlx::Result<Signed> {
     let unknown = |what: &str| sqlx::Error::Decode(format!("unknown {what} in evidence").into());
     let body = EventBody {

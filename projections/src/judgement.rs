@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use domain::evidence::tool_access::ToolVerdict;
 use domain::ids::{SessionId, TenantId};
 use serde::Serialize;
-use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder, Row};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -108,7 +109,7 @@ impl TenantReads {
     ) -> sqlx::Result<Vec<(i64, ToolVerdict)>> {
         let mut transaction = self.begin(tenant).await?;
         // The generation as one value: of a join the planner does not know that it is one.
-        let rows: Vec<(i64, Option<bool>, Vec<String>, Vec<String>)> = sqlx::query_as(
+        let rows = sqlx::query(
             "select sequence_number, allowed, broken, judged_by from tool_uses
              where tenant_id = $1 and session_id = $2 and sequence_number > $3
                and generation = (select generation from projections where name = 'judgement')
@@ -121,10 +122,15 @@ impl TenantReads {
         .fetch_all(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        let of_row = |(sequence_number, allowed, broken, judged_by)| {
-            (sequence_number, ToolVerdict { allowed, broken, judged_by })
+        let of_row = |row: &PgRow| {
+            let verdict = ToolVerdict {
+                allowed: row.try_get(1)?,
+                broken: row.try_get(2)?,
+                judged_by: row.try_get(3)?,
+            };
+            Ok((row.try_get(0)?, verdict))
         };
-        Ok(rows.into_iter().map(of_row).collect())
+        rows.iter().map(of_row).collect()
     }
 
     /// Uses of tools, the latest first, after the mark.

@@ -22,7 +22,7 @@ pub(super) async fn document(
     let place = app.renderer.place().await;
     let facts = ExportFacts::gather(&app, &of, session, row, requested, purpose).await?;
     let keys = domain::evidence::canonical::of_serde(facts.keys()).map_err(Problem::internal)?;
-    let export = collect(document(app, of, session, facts)).await?;
+    let export = collect(Box::pin(document(app, of, session, facts))).await?;
     place.session(export, keys).await.map_err(Problem::internal)
 }
 
