@@ -253,6 +253,8 @@ async fn findings(
 ) -> sqlx::Result<HashMap<Place, Vec<serde_json::Value>>> {
     let column = |of: fn(&Range) -> i64| ranges.iter().map(of).collect::<Vec<_>>();
     let sessions: Vec<Uuid> = ranges.iter().map(|range| range.session).collect();
+    // The inner order keeps the ranges apart: joined as a whole, each would read all findings of its
+    // session.
     let rows = sqlx::query(
         "select j.session_id, j.sequence_number, j.detector, j.pointer, j.matches
          from unnest($2::uuid[], $3::int8[], $4::int8[]) as r(session_id, first, last)
@@ -261,6 +263,7 @@ async fn findings(
              where j.tenant_id = $1 and j.session_id = r.session_id
                and j.generation = (select generation from projections where name = 'judgement')
                and j.sequence_number >= r.first and j.sequence_number <= r.last
+             order by j.sequence_number, j.detector, j.pointer
          ) j order by j.detector, j.pointer",
     )
     .bind(tenant.0)
