@@ -67,6 +67,17 @@ pub fn is_pdf(start: &[u8]) -> bool {
     start.starts_with(b"%PDF-")
 }
 
+/// Whether the first end of the document is that of the file (ISO 32000-1, 7.5.6): an update that is
+/// appended can give it other pages, and where it ends twice readers differ about which counts.
+fn ends_once(pdf: &[u8]) -> bool {
+    const END: &[u8] = b"startxref";
+    let Some(at) = memchr::memmem::find(pdf, END) else { return false };
+    let rest = std::str::from_utf8(&pdf[at + END.len()..]).unwrap_or_default();
+    let mut words = rest.split_ascii_whitespace();
+    let offset = words.next().is_some_and(|word| word.bytes().all(|b| b.is_ascii_digit()));
+    offset && words.next() == Some("%%EOF") && words.next().is_none()
+}
+
 /// Takes the attached files out.
 pub fn read(pdf: &[u8]) -> Result<Attachments, AttachmentFault> {
     if pdf.len() as u64 > PDF_BYTES_MAX {
@@ -78,6 +89,9 @@ pub fn read(pdf: &[u8]) -> Result<Attachments, AttachmentFault> {
 }
 
 fn read_document(pdf: &[u8]) -> Result<Attachments, AttachmentFault> {
+    if !ends_once(pdf) {
+        return Err(AttachmentFault::NotOurs("something was added behind its end".to_owned()));
+    }
     let options = LoadOptions {
         filter: Some(plain_or_attached),
         strict: true,

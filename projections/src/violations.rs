@@ -65,6 +65,23 @@ const SERVED: &str = " from violation_views v
     where v.generation = (select generation from projections where name = 'violations')
       and v.tenant_id = ";
 
+/// What was known of a session's violations at a moment: of events before a number, found up to a
+/// position of the log. What comes later changes nothing of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    session: SessionId,
+    before: i64,
+    until: i64,
+}
+
+impl Known {
+    fn push_to(&self, query: &mut QueryBuilder<'_, Postgres>) {
+        query.push(" and v.session_id = ").push_bind(self.session.0);
+        query.push(" and v.sequence_number < ").push_bind(self.before);
+        query.push(" and v.detected_position <= ").push_bind(self.until);
+    }
+}
+
 impl TenantReads {
     /// Violations, the latest found first, below a position when there is one.
     pub async fn violations(
@@ -151,17 +168,36 @@ impl TenantReads {
         Ok(rows)
     }
 
+    /// The violations that are known now of a session's events before a number, and how many.
+    pub async fn violations_known(
+        &self,
+        tenant: TenantId,
+        session: SessionId,
+        before: u64,
+    ) -> sqlx::Result<(Known, u64)> {
+        let mut query =
+            QueryBuilder::<Postgres>::new("select count(*), coalesce(max(v.detected_position), 0)");
+        query.push(SERVED).push_bind(tenant.0);
+        query.push(" and v.session_id = ").push_bind(session.0);
+        query.push(" and v.sequence_number < ").push_bind(before as i64);
+        let mut transaction = self.begin(tenant).await?;
+        let (count, until): (i64, i64) =
+            query.build_query_as().fetch_one(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok((Known { session, before: before as i64, until }, count as u64))
+    }
+
     /// Violations of a session in the order of its events, a piece after a place in them.
     pub async fn violations_of_session(
         &self,
         tenant: TenantId,
-        session: SessionId,
+        known: &Known,
         after: Option<(i64, Uuid)>,
         limit: i64,
     ) -> sqlx::Result<Vec<View>> {
         let mut query = QueryBuilder::<Postgres>::new("select ");
         query.push(COLUMNS).push(SERVED).push_bind(tenant.0);
-        query.push(" and v.session_id = ").push_bind(session.0);
+        known.push_to(&mut query);
         if let Some((sequence, violation)) = after {
             query.push(" and (v.sequence_number, v.violation_id) > (").push_bind(sequence);
             query.push(", ").push_bind(violation).push(")");
@@ -173,20 +209,17 @@ impl TenantReads {
         Ok(views)
     }
 
-    /// Name, version and hash of each policy that has found something in the events of a session
-    /// before a number.
+    /// Name, version and hash of each policy that has found violations.
     pub async fn policies_that_found(
         &self,
         tenant: TenantId,
-        session: SessionId,
-        end: i64,
+        known: &Known,
     ) -> sqlx::Result<Vec<(String, String, String)>> {
         let mut query = QueryBuilder::<Postgres>::new(
             "select distinct v.policy, v.policy_version, v.policy_hash",
         );
         query.push(SERVED).push_bind(tenant.0);
-        query.push(" and v.session_id = ").push_bind(session.0);
-        query.push(" and v.sequence_number < ").push_bind(end);
+        known.push_to(&mut query);
         query.push(" order by v.policy, v.policy_version, v.policy_hash");
         let mut transaction = self.begin(tenant).await?;
         let policies = query.build_query_as().fetch_all(&mut *transaction).await?;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sqlx::Executor;
 use tests::{Answer, TestApp, send};
 
-use crate::processes::{children, eventually};
+use crate::processes::{children, eventually, state};
 
 /// Asks without a key.
 async fn ask(app: &TestApp, path: &str) -> Answer {
@@ -67,17 +67,21 @@ async fn a_server_without_its_database_is_not_ready_but_healthy_and_comes_back()
 async fn a_database_that_hangs_does_not_make_the_probe_hang() {
     let app = TestApp::start_private(&[]);
     let postmaster = children(app.pid(), "postgres");
-    let all = [children(postmaster[0], "postgres"), postmaster].concat();
-    let signal = |signal| {
-        for pid in &all {
+    let signal = |pids: &[u32], signal| {
+        for pid in pids {
             kill(Pid::from_raw(i32::try_from(*pid).unwrap()), signal).unwrap();
         }
     };
-    signal(Signal::SIGSTOP);
+    // Its parent first: it would start another process for a connection that is made meanwhile.
+    signal(&postmaster, Signal::SIGSTOP);
+    eventually("it has stopped", 5, async || state(postmaster[0]) == Some('T')).await;
+    let backends = children(postmaster[0], "postgres");
+    signal(&backends, Signal::SIGSTOP);
     let begun = std::time::Instant::now();
     let ready = ask(&app, "/ready").await;
     let waited = begun.elapsed().as_secs();
-    signal(Signal::SIGCONT);
+    signal(&backends, Signal::SIGCONT);
+    signal(&postmaster, Signal::SIGCONT);
     let ready = ready.expect(503).body;
     assert_eq!(part(&ready, "database")["ready"], false);
     assert!(waited < 5, "{waited} s");

@@ -15,6 +15,9 @@ fn good() -> Evidence {
 }
 
 const CASES: &[Case] = &[
+    case("a violation was taken out of the list", 2, &["METADATA_MISMATCH"], |e| {
+        e.edit(EXPORT, |x| x["counts"]["violations"] = json!(1));
+    }),
     case("the number of events was changed", 2, &["METADATA_MISMATCH"], |e| {
         e.edit(EXPORT, |x| x["counts"]["events"] = json!(7));
     }),

@@ -120,7 +120,7 @@ const CASES: &[Case] = &[
     case(
         "the evidence in it cannot be read",
         5,
-        &["INVALID_CANONICAL_FORM", "METADATA_MISMATCH", "SESSION_MISMATCH"],
+        &["INVALID_CANONICAL_FORM", "METADATA_MISMATCH"],
         |e| {
             sign(e, about_pack(), |files| {
                 files.insert(format!("session_{SESSION}.json"), b"{\"schema\"".to_vec());

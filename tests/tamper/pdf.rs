@@ -55,6 +55,20 @@ fn replace(e: &mut Evidence, name: &str, content: Vec<u8>) {
 }
 
 const CASES: &[Case] = &[
+    case("a second document was appended", 5, &["INVALID_CANONICAL_FORM"], |e| {
+        let other = rendered(&open_session(OTHER));
+        e.file(PDF).extend(other);
+    }),
+    case("an update that changes nothing was appended", 5, &["INVALID_CANONICAL_FORM"], |e| {
+        let pdf = e.file(PDF);
+        let text = String::from_utf8_lossy(pdf).into_owned();
+        let (_, end) = text.rsplit_once("trailer").unwrap();
+        let update = format!("xref\n0 0\ntrailer{end}");
+        pdf.extend(update.bytes());
+    }),
+    case("a remark was appended", 5, &["INVALID_CANONICAL_FORM"], |e| {
+        e.file(PDF).extend(b"% approved\n");
+    }),
     case("the export was replaced by another session's", 2, &["FILE_HASH_MISMATCH"], |e| {
         replace(e, "session_", jcs(&export(&sealed_session(OTHER))));
     }),
@@ -151,8 +165,10 @@ const PAGES: &[Case] = &[
     case("the keys were replaced by a stranger's", 2, &["FILE_HASH_MISMATCH"], |e| {
         replace(e, "jwks.json", crate::good::keys::jwks(&stranger(), (0, i64::from(i32::MAX))));
     }),
-    case("a comment was added behind its end", 2, &["FILE_HASH_MISMATCH"], |e| {
-        e.file(PDF).extend_from_slice(b"\n% certified by the board\n");
+    case("a comment was added before its end", 2, &["FILE_HASH_MISMATCH"], |e| {
+        let pdf = e.file(PDF);
+        let end = pdf.windows(9).rposition(|word| word == b"startxref").unwrap();
+        pdf.splice(end..end, *b"% certified by the board\n");
     }),
 ];
 

@@ -42,10 +42,21 @@ macro_rules! served {
     };
 }
 
-/// The record that a row is about.
-const RECORD: &str = " join evidence_events e on e.tenant_id = v.tenant_id
-    and e.session_id = v.session_id and e.sequence_number = v.sequence_number
-    where v.tenant_id = ";
+/// The record that a row is about, looked up row by row: `offset 0` keeps the planner from joining the
+/// tables as a whole, for which it would read all records before those of a piece.
+const RECORD: &str = " cross join lateral (
+        select e.tenant_id, e.session_id, e.sequence_number, e.actor_id, e.event_type, e.received_at
+        from evidence_events e where e.tenant_id = v.tenant_id
+          and e.session_id = v.session_id and e.sequence_number = v.sequence_number offset 0
+    ) e where v.tenant_id = ";
+
+/// Conditions on the record `e` and, where it has the same, on the row `v`: its index serves them.
+fn push_conditions<'q>(query: &mut QueryBuilder<'q, Postgres>, filters: &'q Filters) {
+    if let Some(session) = filters.session_id {
+        query.push(" and v.session_id = ").push_bind(session.0);
+    }
+    push_filters(query, filters);
+}
 
 impl TenantReads {
     /// Violations of the selected records, in the order in which they were found, after a position.
@@ -61,7 +72,7 @@ impl TenantReads {
         query.push(columns.collect::<Vec<_>>().join(", ")).push(" from violation_views v");
         query.push(RECORD).push_bind(tenant.0).push(served!("violations"));
         query.push(" and v.detected_position > ").push_bind(after);
-        push_filters(&mut query, filters);
+        push_conditions(&mut query, filters);
         if let Some(policy) = &filters.policy {
             // A record that broke it may have broken others, too, which were not asked for.
             query.push(" and v.policy = ").push_bind(policy);
@@ -153,7 +164,7 @@ impl TenantReads {
         let Some(reached) = reached else { return Ok(None) };
         query.push(" and v.position > ").push_bind(after as i64);
         query.push(" and v.position <= ").push_bind(reached);
-        push_filters(&mut query, filters);
+        push_conditions(&mut query, filters);
         query.push(" order by v.position, v.session_id, v.sequence_number");
         let rows = query.build_query_as().fetch_all(&mut *transaction).await?;
         transaction.commit().await?;
@@ -179,7 +190,7 @@ impl TenantReads {
             query.push(", ").push_bind(&last.detector).push(", ").push_bind(&last.pointer);
             query.push(")");
         }
-        push_filters(&mut query, filters);
+        push_conditions(&mut query, filters);
         query.push(" order by v.session_id, v.sequence_number, v.detector, v.pointer limit ");
         query.push_bind(limit);
         let mut transaction = self.begin(tenant).await?;

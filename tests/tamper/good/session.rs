@@ -173,7 +173,7 @@ pub fn export(records: &[Value]) -> Value {
         },
         "events": records, "pii": { "detectors_run": [], "detectors_not_run": [], "matches": [] },
         "tool_access": [], "violations": [], "chain_of_custody": [],
-        "counts": { "events": records.len(), "log_drops": 0, "total_drops": 0 },
+        "counts": { "events": records.len(), "log_drops": 0, "total_drops": 0, "violations": 0 },
         "disclaimer": "EVIDENCE SUPPORT STATEMENT.",
     })
 }

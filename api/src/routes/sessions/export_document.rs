@@ -18,6 +18,7 @@ use domain::ids::SessionId;
 use futures::{Stream, StreamExt};
 use infrastructure::keyring::public_keys;
 use projections::sessions::{SealRow, SessionRow};
+use projections::violations::Known;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -40,6 +41,8 @@ pub struct ExportFacts {
     keys: JwkSet,
     custody: Value,
     judged: Judged,
+    known: Known,
+    violations: u64,
     purpose: String,
     at: String,
 }
@@ -70,8 +73,20 @@ impl ExportFacts {
             .collect();
         let keys = public_keys(&app.database.server).await?;
         let judged = wait_for_judgement(app, of, &row).await?;
+        let (known, violations) =
+            app.reads.violations_known(of.tenant, session, row.next_sequence).await?;
         let custody = Value::Array(entries);
-        Ok(Self { row, seal, keys, custody, judged, purpose: purpose.to_owned(), at })
+        Ok(Self {
+            row,
+            seal,
+            keys,
+            custody,
+            judged,
+            known,
+            violations,
+            purpose: purpose.to_owned(),
+            at,
+        })
     }
 
     pub(crate) fn keys(&self) -> &JwkSet {
@@ -84,7 +99,7 @@ impl ExportFacts {
     }
 
     pub(crate) fn violations(&self) -> u64 {
-        self.judged.violations.total.unsigned_abs()
+        self.violations
     }
 
     /// Members that sort before `events`.
@@ -97,7 +112,7 @@ impl ExportFacts {
                     "events": self.row.next_sequence,
                     "log_drops": self.row.log_drops,
                     "total_drops": self.row.total_drops,
-                    "violations": self.judged.violations.total,
+                    "violations": self.violations,
                 }),
             ),
             ("disclaimer", json!(DISCLAIMER)),
@@ -176,7 +191,7 @@ pub fn document(
             yield chunk?;
         }
         out.extend_from_slice(b"},");
-        let policies = policies(&app, &of, session, facts.row.next_sequence).await?;
+        let policies = policies(&app, &of, &facts.known).await?;
         member(&mut out, "policies", &policies)?;
         member(&mut out, "purpose", &facts.purpose)?;
         member(&mut out, "schema", &SCHEMA)?;
@@ -204,7 +219,7 @@ pub fn document(
         }))?;
         out.extend_from_slice(b"\"violations\":");
         yield Bytes::from(std::mem::take(&mut out));
-        let violations = violations(&app, &of, session, facts.row.next_sequence);
+        let violations = violations(&app, &of, facts.known);
         let mut list = pin!(array(violations, write));
         while let Some(chunk) = list.next().await {
             yield chunk?;

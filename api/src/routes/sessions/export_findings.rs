@@ -8,6 +8,7 @@ use domain::ids::SessionId;
 use futures::Stream;
 use projections::judgement::FindingRow;
 use projections::sessions::SessionRow;
+use projections::violations::Known;
 use serde_json::{Value, json};
 
 use super::judged::{self, Judged};
@@ -106,15 +107,14 @@ impl Verdicts<'_> {
     }
 }
 
-/// The policies that the violations of the events before a number name, with their texts.
+/// The policies that the violations name, with their texts.
 pub(super) async fn policies(
     app: &App,
     of: &OnBehalf,
-    session: SessionId,
-    end: u64,
+    known: &Known,
 ) -> Result<Vec<Value>, PortError> {
     let failed = |e| PortError::new("reading policies", e);
-    let named = app.reads.policies_that_found(of.tenant, session, end as i64).await;
+    let named = app.reads.policies_that_found(of.tenant, known).await;
     let mut policies = Vec::new();
     for (name, version, content_hash) in named.map_err(failed)? {
         let document = app.reads.policy_document(of.tenant, &content_hash).await;
@@ -126,27 +126,23 @@ pub(super) async fn policies(
     Ok(policies)
 }
 
-/// The session's violations with their action logs, of the events before a number.
+/// The session's violations with their action logs.
 pub(super) fn violations<'a>(
     app: &'a App,
     of: &'a OnBehalf,
-    session: SessionId,
-    end: u64,
+    known: Known,
 ) -> impl Stream<Item = Result<ViolationView, PortError>> + Send + 'a {
     let failed = |e| PortError::new("reading violations", e);
     async_stream::try_stream! {
         let mut after = None;
         loop {
             let piece = app.reads
-                .violations_of_session(of.tenant, session, after, PIECE_ROWS)
+                .violations_of_session(of.tenant, &known, after, PIECE_ROWS)
                 .await
                 .map_err(failed)?;
             after = piece.last().map(|view| (view.sequence_number, view.violation_id));
             let is_last = (piece.len() as i64) < PIECE_ROWS;
             for view in piece {
-                if view.sequence_number as u64 >= end {
-                    continue;
-                }
                 let id = view.violation_id;
                 let mut view = ViolationView::of(view, app.clock.now());
                 let mut actions = Vec::new();

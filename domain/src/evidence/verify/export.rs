@@ -20,10 +20,16 @@ pub(super) struct Claims<'r> {
     root: &'r Json<'r>,
     /// The envelope of the seal, as the export carries it.
     pub(super) envelope: Option<Envelope>,
+    /// Items in its list of violations, if it has one.
+    violations: Option<u64>,
 }
 
 impl<'r> Claims<'r> {
-    pub(super) fn read(root: &'r Json<'r>, verifier: &mut LogVerifier<'_>) -> Self {
+    pub(super) fn read(
+        root: &'r Json<'r>,
+        violations: Option<u64>,
+        verifier: &mut LogVerifier<'_>,
+    ) -> Self {
         let envelope = member(root, &["seal", "envelope"]);
         let read = envelope.and_then(signer::read_envelope);
         if let (Some(value), None) = (envelope, &read) {
@@ -32,7 +38,7 @@ impl<'r> Claims<'r> {
                 (message, json!({ "field": "seal.envelope", "received": value.describe() }))
             });
         }
-        Self { root, envelope: read }
+        Self { root, envelope: read, violations }
     }
 
     /// Compares each claim that is made. `class` is what the records would be worth if their hashes
@@ -41,7 +47,7 @@ impl<'r> Claims<'r> {
         let records = json!(log.chain.records);
         let sealed = log.seal.is_some();
         let seal_hash = log.seal.as_ref().map(|seal| seal.event_hash);
-        let computed: [(&[&str], Value); 11] = [
+        let computed: [(&[&str], Value); 12] = [
             (&["evidence_class"], json!(class)),
             (&["seal", "present"], json!(sealed)),
             (&["session", "session_id"], json!(log.context.session_id)),
@@ -53,6 +59,7 @@ impl<'r> Claims<'r> {
             (&["counts", "log_drops"], json!(log.drops.events)),
             (&["counts", "events"], records),
             (&["counts", "total_drops"], json!(log.drops.total)),
+            (&["counts", "violations"], json!(self.violations)),
         ];
         for (path, computed) in computed {
             let Some(claim) = member(self.root, path) else { continue };
@@ -93,7 +100,7 @@ fn agrees(claim: &Json<'_>, computed: &Value) -> bool {
         Value::Bool(computed) => *claim == Json::Bool(*computed),
         Value::Number(computed) => claim.as_integer() == computed.as_u64(),
         Value::String(computed) => claim.as_str() == Some(computed),
-        // Nothing could be computed: a record failed, and its finding stands.
+        // Nothing could be computed: a record failed, and its finding stands; or there is no list.
         _ => true,
     }
 }

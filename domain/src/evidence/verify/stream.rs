@@ -3,7 +3,7 @@
 //! What an export says of its records is small and kept; records and the members of other lists are
 //! read, checked and forgotten.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
@@ -16,6 +16,8 @@ use super::report::{Format, Report};
 use super::values::{Fault, Values};
 use crate::evidence::json::{self, Json};
 
+/// The list of records.
+const EVENTS: &str = "events";
 /// A member that is kept: what the verifier compares with the records.
 const CLAIMS: [&str; 5] = ["counts", "evidence_class", "schema", "seal", "session"];
 /// Verifies a document of which the beginning was read already.
@@ -25,14 +27,18 @@ pub(super) fn verify(
     input: &str,
     verifier: LogVerifier<'_>,
 ) -> Report {
-    let mut stream =
-        Stream { values: Values::new(start, lines), verifier, kept: Vec::new(), has_events: false };
+    let mut stream = Stream {
+        values: Values::new(start, lines),
+        verifier,
+        kept: Vec::new(),
+        lists: BTreeMap::new(),
+    };
     let (result, format) = if start.trim_ascii_start().starts_with(b"[") {
-        (stream.items(true).and_then(|()| stream.values.end()), Format::Json)
+        (stream.items(true).and_then(|_| stream.values.end()), Format::Json)
     } else {
         (stream.members().and_then(|()| stream.values.end()), Format::ExportJson)
     };
-    let Stream { mut verifier, kept, has_events, .. } = stream;
+    let Stream { mut verifier, kept, lists, .. } = stream;
     match result {
         Ok(()) => {}
         Err(Fault::Io(error)) => verifier.not_read(&error.to_string()),
@@ -50,10 +56,11 @@ pub(super) fn verify(
     if !has_known_schema(&claims.root, &mut verifier) {
         return verifier.finish(input, format);
     }
-    if !has_events {
+    if !lists.contains_key(EVENTS) {
         no_events(None, &mut verifier);
     }
-    let claims = Claims::read(&claims.root, &mut verifier);
+    let violations = lists.get("violations").copied();
+    let claims = Claims::read(&claims.root, violations, &mut verifier);
     verifier.conclude(input, format, Some(&claims))
 }
 
@@ -62,7 +69,8 @@ struct Stream<'s, 'l, 'a> {
     verifier: LogVerifier<'a>,
     /// `"name":value` of each member that is compared later.
     kept: Vec<Vec<u8>>,
-    has_events: bool,
+    /// Items of each list.
+    lists: BTreeMap<String, u64>,
 }
 
 impl Stream<'_, '_, '_> {
@@ -95,9 +103,10 @@ impl Stream<'_, '_, '_> {
 
     fn member(&mut self, name: &str) -> Result<(), Fault> {
         if self.values.peek()? == Some(b'[') && !CLAIMS.contains(&name) {
-            let events = name == "events";
-            self.has_events |= events;
-            return self.items(events);
+            let items = self.items(name == EVENTS)?;
+            // Of equal names the first counts, as for a document that is read whole.
+            self.lists.entry(name.to_owned()).or_insert(items);
+            return Ok(());
         }
         self.values.read()?;
         let document = self.values.parse(EXPORT_DEPTH_MAX - 1)?;
@@ -109,13 +118,15 @@ impl Stream<'_, '_, '_> {
         Ok(())
     }
 
-    /// The items of an array, which are records or something else.
-    fn items(&mut self, records: bool) -> Result<(), Fault> {
+    /// The items of an array, which are records or something else; how many there are.
+    fn items(&mut self, records: bool) -> Result<u64, Fault> {
         self.values.expect(b'[')?;
         if self.values.skip(b']')? {
-            return Ok(());
+            return Ok(0);
         }
+        let mut items = 0;
         loop {
+            items += 1;
             self.values.read()?;
             let depth = if records { RECORD_DEPTH_MAX } else { EXPORT_DEPTH_MAX - 2 };
             let document = self.values.parse(depth)?;
@@ -125,7 +136,8 @@ impl Stream<'_, '_, '_> {
                 self.verifier.note_flaws(&document.flaws, |_| Place::default());
             }
             if !self.values.skip(b',')? {
-                return self.values.expect(b']');
+                self.values.expect(b']')?;
+                return Ok(items);
             }
         }
     }
