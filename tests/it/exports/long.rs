@@ -76,6 +76,37 @@ async fn each_of_5000_uses_of_tools_has_what_was_said_of_it_and_each_violation_i
 }
 
 #[tokio::test]
+async fn an_export_agrees_with_itself_while_violations_are_found() {
+    let app = TestApp::start().await;
+    app.activate_policy(&tool_policy("1.0.0")).await;
+    let session = app.start_session().await;
+    let breaking = |first: u64| -> Vec<Value> {
+        (first..first + 100).map(|number| events::call_of(session, number, "wire")).collect()
+    };
+    let _ = app.append(session, &breaking(0)).await.expect(201);
+    let feed = async {
+        for first in (100..2_000).step_by(100) {
+            let _ = app.append(session, &breaking(first)).await.expect(201);
+        }
+    };
+    let look = async {
+        let mut taken = Vec::new();
+        for _ in 0..10 {
+            taken.push(super::export(&app, session).await);
+        }
+        taken
+    };
+    let ((), taken) = tokio::join!(feed, look);
+    for text in taken {
+        let document: Value = serde_json::from_str(&text).unwrap();
+        let events = document["events"].as_array().unwrap().len();
+        let found = document["violations"].as_array().unwrap();
+        assert_eq!(document["counts"]["violations"], found.len());
+        assert!(found.iter().all(|v| v["sequence_number"].as_u64() < Some(events as u64)));
+    }
+}
+
+#[tokio::test]
 async fn events_of_200_kilobytes_leave_whole_and_in_order() {
     let app = TestApp::start().await;
     let session = app.start_session().await;
