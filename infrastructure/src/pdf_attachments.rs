@@ -67,15 +67,17 @@ pub fn is_pdf(start: &[u8]) -> bool {
     start.starts_with(b"%PDF-")
 }
 
-/// Whether the first end of the document is that of the file (ISO 32000-1, 7.5.6): an update that is
-/// appended can give it other pages, and where it ends twice readers differ about which counts.
-fn ends_once(pdf: &[u8]) -> bool {
+/// Whether the document was written once and ends where the file does (ISO 32000-1, 7.5.6): an update
+/// that is appended can give it other pages, and where a file ends twice readers differ about which
+/// end counts. Looked for behind the last stream alone, for streams may hold any bytes.
+fn ends_once(pdf: &[u8], document: &Document) -> bool {
     const END: &[u8] = b"startxref";
-    let Some(at) = memchr::memmem::find(pdf, END) else { return false };
-    let rest = std::str::from_utf8(&pdf[at + END.len()..]).unwrap_or_default();
-    let mut words = rest.split_ascii_whitespace();
-    let offset = words.next().is_some_and(|word| word.bytes().all(|b| b.is_ascii_digit()));
-    offset && words.next() == Some("%%EOF") && words.next().is_none()
+    let table = pdf.get(document.xref_start..).unwrap_or_default();
+    let Some(at) = memchr::memmem::find(table, END) else { return false };
+    let rest = std::str::from_utf8(&table[at + END.len()..]).unwrap_or_default();
+    let words: Vec<_> = rest.split_ascii_whitespace().take(3).collect();
+    let is_end = words == [document.xref_start.to_string().as_str(), "%%EOF"];
+    is_end && document.xref_section_count == 1
 }
 
 /// Takes the attached files out.
@@ -89,9 +91,6 @@ pub fn read(pdf: &[u8]) -> Result<Attachments, AttachmentFault> {
 }
 
 fn read_document(pdf: &[u8]) -> Result<Attachments, AttachmentFault> {
-    if !ends_once(pdf) {
-        return Err(AttachmentFault::NotOurs("something was added behind its end".to_owned()));
-    }
     let options = LoadOptions {
         filter: Some(plain_or_attached),
         strict: true,
@@ -99,6 +98,9 @@ fn read_document(pdf: &[u8]) -> Result<Attachments, AttachmentFault> {
         ..LoadOptions::default()
     };
     let document = Document::load_mem_with_options(pdf, options).map_err(not_ours)?;
+    if !ends_once(pdf, &document) {
+        return Err(AttachmentFault::NotOurs("something was added behind its end".to_owned()));
+    }
     let mut attachments = Attachments::default();
     read_keywords(&document, &mut attachments);
     let mut files = BTreeMap::new();

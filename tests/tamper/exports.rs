@@ -18,6 +18,12 @@ const CASES: &[Case] = &[
     case("a violation was taken out of the list", 2, &["METADATA_MISMATCH"], |e| {
         e.edit(EXPORT, |x| x["counts"]["violations"] = json!(1));
     }),
+    case("the list of violations was taken out", 2, &["METADATA_MISMATCH"], |e| {
+        e.edit(EXPORT, |x| {
+            x["counts"]["violations"] = json!(1);
+            x.as_object_mut().unwrap().remove("violations");
+        });
+    }),
     case("the number of events was changed", 2, &["METADATA_MISMATCH"], |e| {
         e.edit(EXPORT, |x| x["counts"]["events"] = json!(7));
     }),

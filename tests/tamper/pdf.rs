@@ -72,6 +72,11 @@ const CASES: &[Case] = &[
     case("the export was replaced by another session's", 2, &["FILE_HASH_MISMATCH"], |e| {
         replace(e, "session_", jcs(&export(&sealed_session(OTHER))));
     }),
+    case("the end of a PDF stands in the export", 2, &["FILE_HASH_MISMATCH"], |e| {
+        let mut export = export(&sealed_session(SESSION));
+        export["disclaimer"] = json!("startxref 1 %%EOF");
+        replace(e, "session_", jcs(&export));
+    }),
     case(
         "a payload in the export was changed",
         2,

@@ -55,7 +55,7 @@ fn verify_export(document: &Document<'_>, input: &str, mut verifier: LogVerifier
         |flaw: &json::Flaw| flaw.index_at(1).filter(|_| flaw.pointer().starts_with("/events/"));
     push_all(records, &document.flaws, index, &mut verifier);
     let violations = root.get("violations").and_then(Json::as_array);
-    let violations = violations.map(|violations| violations.len() as u64);
+    let violations = violations.map_or(0, |violations| violations.len() as u64);
     let claims = Claims::read(root, violations, &mut verifier);
     verifier.conclude(input, Format::ExportJson, Some(&claims))
 }

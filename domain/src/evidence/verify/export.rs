@@ -20,14 +20,14 @@ pub(super) struct Claims<'r> {
     root: &'r Json<'r>,
     /// The envelope of the seal, as the export carries it.
     pub(super) envelope: Option<Envelope>,
-    /// Items in its list of violations, if it has one.
-    violations: Option<u64>,
+    /// Items in its list of violations: none when the list was taken out.
+    violations: u64,
 }
 
 impl<'r> Claims<'r> {
     pub(super) fn read(
         root: &'r Json<'r>,
-        violations: Option<u64>,
+        violations: u64,
         verifier: &mut LogVerifier<'_>,
     ) -> Self {
         let envelope = member(root, &["seal", "envelope"]);
@@ -100,7 +100,7 @@ fn agrees(claim: &Json<'_>, computed: &Value) -> bool {
         Value::Bool(computed) => *claim == Json::Bool(*computed),
         Value::Number(computed) => claim.as_integer() == computed.as_u64(),
         Value::String(computed) => claim.as_str() == Some(computed),
-        // Nothing could be computed: a record failed, and its finding stands; or there is no list.
+        // Nothing could be computed: a record failed, and its finding stands.
         _ => true,
     }
 }

@@ -59,7 +59,7 @@ pub(super) fn verify(
     if !lists.contains_key(EVENTS) {
         no_events(None, &mut verifier);
     }
-    let violations = lists.get("violations").copied();
+    let violations = lists.get("violations").copied().unwrap_or_default();
     let claims = Claims::read(&claims.root, violations, &mut verifier);
     verifier.conclude(input, format, Some(&claims))
 }
