@@ -20,6 +20,9 @@ use crate::evidence::json::{self, Json};
 const EVENTS: &str = "events";
 /// A member that is kept: what the verifier compares with the records.
 const CLAIMS: [&str; 5] = ["counts", "evidence_class", "schema", "seal", "session"];
+/// Members of an export: it has twenty. Their names are kept, so there must be an end.
+const MEMBERS_MAX: usize = 1_000;
+
 /// Verifies a document of which the beginning was read already.
 pub(super) fn verify(
     start: &[u8],
@@ -84,10 +87,14 @@ impl Stream<'_, '_, '_> {
             self.values.read()?;
             let name = self.name()?;
             self.values.expect(b':')?;
-            if !names.insert(name.clone()) {
+            let is_first = names.insert(name.clone());
+            if !is_first {
                 self.flaw(&name, "duplicate key");
             }
-            self.member(&name)?;
+            if names.len() > MEMBERS_MAX {
+                return Err(self.values.error("too many members"));
+            }
+            self.member(&name, is_first)?;
             if !self.values.skip(b',')? {
                 return self.values.expect(b'}');
             }
@@ -101,17 +108,17 @@ impl Stream<'_, '_, '_> {
         }
     }
 
-    fn member(&mut self, name: &str) -> Result<(), Fault> {
+    /// Of equal names the first counts, as for a document that is read whole.
+    fn member(&mut self, name: &str, is_first: bool) -> Result<(), Fault> {
         if self.values.peek()? == Some(b'[') && !CLAIMS.contains(&name) {
             let items = self.items(name == EVENTS)?;
-            // Of equal names the first counts, as for a document that is read whole.
             self.lists.entry(name.to_owned()).or_insert(items);
             return Ok(());
         }
         self.values.read()?;
         let document = self.values.parse(EXPORT_DEPTH_MAX - 1)?;
         self.verifier.note_flaws(&document.flaws, |_| Place::default());
-        if CLAIMS.contains(&name) {
+        if is_first && CLAIMS.contains(&name) {
             let name = json!(name).to_string().into_bytes();
             self.kept.push([name.as_slice(), b":", self.values.text()].concat());
         }

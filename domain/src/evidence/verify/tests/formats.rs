@@ -199,7 +199,11 @@ fn a_large_document_has_the_verdict_of_a_small_one() {
     headless.as_object_mut().unwrap().remove("events");
     let mut tampered = export();
     tampered["events"][2]["payload"]["more"] = json!(1);
-    for value in [array, export(), claims, headless, tampered] {
+    let mut listless = export();
+    listless["counts"]["violations"] = json!(1);
+    let mut listed = listless.clone();
+    listed["violations"] = json!([{ "policy": "refunds" }]);
+    for value in [array, export(), claims, headless, tampered, listless, listed] {
         for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
             let (whole, pieces) = (verify_knowing_all(text.clone()), streamed(&text));
             assert_eq!(codes(&whole), codes(&pieces));
@@ -208,6 +212,11 @@ fn a_large_document_has_the_verdict_of_a_small_one() {
         }
     }
     assert_eq!(streamed(&other_schema.to_string()).exit_code, 5);
+    let text = export().to_string();
+    let twice = text.replacen("\"counts\":", "\"counts\":{\"events\":7},\"counts\":", 1);
+    let (whole, pieces) = (verify_knowing_all(twice.clone()), streamed(&twice));
+    assert!(codes(&pieces).contains(&"METADATA_MISMATCH"), "of equal names the first counts");
+    assert_eq!(codes(&whole), codes(&pieces));
 }
 
 #[test]
@@ -223,6 +232,11 @@ fn a_large_document_that_is_broken_cannot_be_read() {
         text.replacen(':', ";", 1),
         text.replacen("\"events\":[", "\"events\":[,", 1),
         text.replacen("\"events\":[", "\"events\":[]", 1),
+        format!(
+            "{{{}{}",
+            (0..1_000).map(|n| format!("\"{n}\":0,")).collect::<String>(),
+            &text[1..]
+        ),
         "[1".to_owned(),
         "[1 2]".to_owned(),
     ] {
