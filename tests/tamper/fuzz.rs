@@ -5,11 +5,14 @@
 use std::io::{Cursor, Read};
 use std::time::{Duration, Instant};
 
+use api::verify_pdf::verify_pdf;
 use domain::evidence::dsse::Envelope;
 use domain::evidence::jwk::JwkSet;
 use domain::evidence::verify::{
     AxisResult, Options, Report, Status, parse_envelope, verify_reader,
 };
+use infrastructure::pdf::render_session;
+use infrastructure::pdf_attachments::is_pdf;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
@@ -114,7 +117,28 @@ fn forms() -> Vec<Form> {
         zip("deflated bundle", deflated(&report_bundle())),
         zip("pack", stored(&entries(&evidence_pack()))),
         zip("deflated pack", deflated(&evidence_pack())),
+        Form { name: "PDF", good: without_pages(&records), signature: None, signed: attached },
     ]
+}
+
+/// A PDF with nothing on its pages and in its fonts, so that changes meet what is read.
+fn without_pages(records: &[Value]) -> Vec<u8> {
+    let pdf = render_session(&jcs(&export(records)), &trusted_keys()).unwrap();
+    let mut document = lopdf::Document::load_mem(&pdf).unwrap();
+    let streams = document.objects.values_mut().filter_map(|object| object.as_stream_mut().ok());
+    for stream in streams.filter(|stream| !stream.dict.has_type(b"EmbeddedFile")) {
+        stream.set_plain_content(Vec::new());
+    }
+    let mut bytes = Vec::new();
+    document.save_to(&mut bytes).unwrap();
+    bytes
+}
+
+/// Of a PDF the records and the seal are signed that it carries.
+fn attached(pdf: &[u8]) -> Option<Vec<Value>> {
+    let files = infrastructure::pdf_attachments::read(pdf).ok()?;
+    let export: Value = serde_json::from_slice(&files.export).ok()?;
+    Some(vec![export["events"].clone(), serde_json::from_slice(&files.seal?).ok()?])
 }
 
 /// Of an evidence export every byte is signed.
@@ -149,6 +173,9 @@ fn verify(form: &Form, bytes: &[u8], keys: &JwkSet) -> Report {
     let options = Options { keys: Some(keys), expected_head: None, seal: form.signature.as_ref() };
     if api::verification::is_zip(bytes) {
         return api::verification::verify_zip(Cursor::new(bytes), "fuzz", &options, &mut |_| {});
+    }
+    if is_pdf(bytes) {
+        return verify_pdf(bytes, "fuzz", &options);
     }
     verify_reader(&mut &*bytes, "fuzz", &options, &mut |_| {})
 }
