@@ -1,5 +1,6 @@
 //! The outermost layer: correlation ids, problem documents, one log line a request.
 
+use std::panic::resume_unwind;
 use std::time::Instant;
 
 use application::Ids;
@@ -48,6 +49,18 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
         duration_ms = started.elapsed().as_micros() as f64 / 1000.0,
     );
     response
+}
+
+/// Carries a request out to its end though its client goes away. A command that is dropped in the
+/// middle of a `begin` would leave an open transaction on the connection that it gives back (sqlx 0.8),
+/// and what the next one writes there would be lost.
+pub async fn to_its_end(request: Request, next: Next) -> Response {
+    match tokio::spawn(next.run(request)).await {
+        Ok(response) => response,
+        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+        // The runtime ends.
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
 }
 
 /// The files of `/docs` answer for themselves, and bare, when there is no such file.

@@ -10,7 +10,6 @@ use domain::evidence::record::{EventBody, EvidenceSignature, Record, SchemaVersi
 use domain::hash::Hash;
 use domain::ids::{SessionId, TenantId};
 use domain::session::StoredEvent;
-use futures::TryStreamExt;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use tokio::sync::mpsc;
@@ -21,7 +20,7 @@ use crate::TenantReads;
 /// Records read at a time, some 2 MiB of them ...
 const PIECE_RECORDS: i64 = 2_000;
 /// ... unless they are large: a piece ends once its payloads have so many bytes.
-pub(crate) const PIECE_BYTES: usize = 8 * 1024 * 1024;
+pub(crate) const PIECE_BYTES: i64 = 8 * 1024 * 1024;
 
 /// A record and its signature.
 pub type Signed = (Record, EvidenceSignature);
@@ -35,44 +34,42 @@ impl TenantReads {
         first: u64,
         limit: i64,
     ) -> sqlx::Result<Vec<Signed>> {
-        self.piece(tenant, session, first, limit, usize::MAX).await
+        self.piece(tenant, session, first, limit, i64::MAX).await
     }
 
-    /// The same, but no more once the payloads have `bytes`.
+    /// The same, but no more once the payloads have `bytes`: the database stops, for what it has sent
+    /// must be read even if nobody wants it.
     async fn piece(
         &self,
         tenant: TenantId,
         session: SessionId,
         first: u64,
         limit: i64,
-        bytes: usize,
+        bytes: i64,
     ) -> sqlx::Result<Vec<Signed>> {
         let mut transaction = self.begin(tenant).await?;
-        let mut rows = sqlx::query(
+        let rows = sqlx::query(
             "select sequence_number, event_id, event_type, timestamp_wall, timestamp_monotonic,
                     source_sdk_ver, schema_ver, actor_id, payload, payload_hash, prev_event_hash,
                     event_hash, signature_kid, signature, received_at
-             from evidence_events
-             where tenant_id = $1 and session_id = $2 and sequence_number >= $3
-             order by sequence_number limit $4",
+             from (select e.*, sum(octet_length(payload)) over (
+                       order by sequence_number rows between unbounded preceding and 1 preceding
+                   ) as bytes_before
+                   from evidence_events e
+                   where tenant_id = $1 and session_id = $2 and sequence_number >= $3
+                   order by sequence_number limit $4) e
+             where bytes_before is null or bytes_before < $5
+             order by sequence_number",
         )
         .bind(tenant.0)
         .bind(session.0)
         .bind(first as i64)
         .bind(limit)
-        .fetch(&mut *transaction);
-        let (mut records, mut read_bytes) = (Vec::new(), 0);
-        while let Some(row) = rows.try_next().await? {
-            let signed = read(&row)?;
-            read_bytes += signed.0.body.payload.len();
-            records.push(signed);
-            if read_bytes >= bytes {
-                break;
-            }
-        }
-        drop(rows);
+        .bind(bytes)
+        .fetch_all(&mut *transaction)
+        .await?;
         transaction.commit().await?;
-        Ok(records)
+        rows.iter().map(read).collect()
     }
 
     /// Reads the next piece while the one before is used, so that the database and whoever uses the

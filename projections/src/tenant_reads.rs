@@ -1,5 +1,7 @@
 //! Reads for one tenant: the second line that keeps tenants apart.
 
+use std::panic::resume_unwind;
+
 use domain::ids::TenantId;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
@@ -17,7 +19,7 @@ impl TenantReads {
 
     /// A transaction that sees what is committed at each query.
     pub async fn begin(&self, tenant: TenantId) -> sqlx::Result<Transaction<'static, Postgres>> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begun(None).await?;
         speak_for(&mut transaction, tenant).await?;
         Ok(transaction)
     }
@@ -25,9 +27,30 @@ impl TenantReads {
     /// The same, with one view of the data from the first query to the last.
     pub async fn snapshot(&self, tenant: TenantId) -> sqlx::Result<Transaction<'static, Postgres>> {
         let begin = "begin isolation level repeatable read read only";
-        let mut transaction = self.pool.begin_with(begin).await?;
+        let mut transaction = self.begun(Some(begin)).await?;
         speak_for(&mut transaction, tenant).await?;
         Ok(transaction)
+    }
+
+    /// A transaction that is begun even if nobody waits for it any more: dropped in the middle of a
+    /// `begin`, sqlx 0.8 would give the connection back to the pool with an open transaction.
+    async fn begun(
+        &self,
+        statement: Option<&'static str>,
+    ) -> sqlx::Result<Transaction<'static, Postgres>> {
+        let pool = self.pool.clone();
+        let begin = async move {
+            match statement {
+                Some(statement) => pool.begin_with(statement).await,
+                None => pool.begin().await,
+            }
+        };
+        match tokio::spawn(begin).await {
+            Ok(begun) => begun,
+            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+            // The runtime ends.
+            Err(_) => Err(sqlx::Error::PoolClosed),
+        }
     }
 }
 

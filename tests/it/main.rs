@@ -10,6 +10,7 @@ mod contract;
 mod demo;
 mod exports;
 mod faults;
+mod going_away;
 mod judging;
 mod keys;
 mod log;

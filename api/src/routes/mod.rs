@@ -135,6 +135,7 @@ pub fn router(app: &App) -> Router {
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(CatchPanicLayer::custom(observe::panicked))
         .layer(middleware::from_fn(observe::observe))
+        .layer(middleware::from_fn(observe::to_its_end))
         .with_state(app.clone())
 }
 

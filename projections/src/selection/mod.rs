@@ -9,7 +9,6 @@ use domain::evidence::record::{ChainAuthority, ChainContext, EvidenceSignature, 
 use domain::evidence::tool_access::ToolVerdict;
 use domain::export::Filters;
 use domain::ids::{SessionId, TenantId};
-use futures::TryStreamExt;
 use serde_json::json;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
@@ -127,7 +126,7 @@ async fn ranges(
 }
 
 /// The selected records of these ranges; when their payloads are large only the first, to the end of an
-/// append, and its position.
+/// append, and its position. The database leaves the others out: what it has sent must be read.
 async fn records(
     connection: &mut PgConnection,
     tenant: TenantId,
@@ -141,7 +140,12 @@ async fn records(
     let sessions: Vec<Uuid> = ranges.iter().map(|range| range.session).collect();
     // The inner order goes along the primary key, range after range.
     let mut query = QueryBuilder::<Postgres>::new(
-        "select e.*, r.position, r.session_id as session, h.authority from unnest(",
+        "select * from (
+             select e.*, r.position, r.session_id as session, h.authority,
+                    sum(octet_length(e.payload)) over (
+                        order by r.position groups between unbounded preceding and 1 preceding
+                    ) as bytes_before
+             from unnest(",
     );
     query.push_bind(sessions).push("::uuid[], ").push_bind(column(|r| r.first));
     query.push("::int8[], ").push_bind(column(|r| r.last)).push("::int8[], ");
@@ -161,19 +165,15 @@ async fn records(
     );
     query.push_bind(tenant.0);
     push_filters(&mut query, filters);
-    query.push(" order by e.sequence_number) e order by r.position, e.sequence_number");
-    let mut rows = query.build().fetch(connection);
-    let (mut records, mut bytes) = (Vec::<Selected>::new(), 0);
-    while let Some(row) = rows.try_next().await? {
-        let selected = selected(&row)?;
-        let reached = records.last().map(|last| last.position);
-        if bytes >= PIECE_BYTES && reached.is_some_and(|reached| reached < selected.position) {
-            return Ok((records, reached));
-        }
-        bytes += selected.record.body.payload.len();
-        records.push(selected);
-    }
-    Ok((records, None))
+    query.push(" order by e.sequence_number) e) e where bytes_before is null or bytes_before < ");
+    query.push_bind(PIECE_BYTES).push(" order by position, sequence_number");
+    let rows = query.build().fetch_all(connection).await?;
+    let records: Vec<Selected> = rows.iter().map(selected).collect::<sqlx::Result<_>>()?;
+    let bytes: usize = records.iter().map(|selected| selected.record.body.payload.len()).sum();
+    // With less than that nothing was left out.
+    let is_full = bytes as i64 >= PIECE_BYTES;
+    let reached = records.last().filter(|_| is_full).map(|last| last.position);
+    Ok((records, reached))
 }
 
 fn selected(row: &PgRow) -> sqlx::Result<Selected> {

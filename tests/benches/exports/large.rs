@@ -75,6 +75,38 @@ pub(crate) async fn long_session() -> Outcome<()> {
     Ok(())
 }
 
+/// Few events that are as large as events may be: both exports, by bytes.
+pub(crate) async fn large_events() -> Outcome<()> {
+    const EVENTS: u64 = 3_000;
+    let app = TestApp::start_private(&[]);
+    let session = app.start_session().await;
+    let text = "x".repeat(200_000);
+    for first in (0..EVENTS).step_by(15) {
+        let large = |number| events::event(session, number, "page.read", json!({ "text": text }));
+        let _ = app.append(session, &(first..first + 15).map(large).collect::<Vec<_>>()).await;
+    }
+    until_judged(&app).await;
+    let folder = tempfile::tempdir()?;
+    let path = format!("/v1/sessions/{session}/export?format=json&purpose=bench");
+    let (mut exported, mut selected, mut mib) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..ROUNDS {
+        let began = Instant::now();
+        mib = fetch(&app, &path, &folder.path().join("session.json")).await? >> 20;
+        exported.push(mib as f64 / began.elapsed().as_secs_f64());
+        let view = app.made("exports", &json!({ "purpose": "bench" })).await;
+        assert_eq!(view["counts"]["events"], EVENTS);
+        selected.push(mib as f64 / seconds(&view)?);
+    }
+    println!(
+        "{EVENTS} events of 200 KB ({mib} MiB): JSON {:.0} MiB/s, NDJSON {:.0} MiB/s, server's peak \
+         memory {} MiB",
+        median(exported),
+        median(selected),
+        peak_mib(app.pid())?
+    );
+    Ok(())
+}
+
 /// An evidence export of a million records.
 pub(crate) async fn selection() -> Outcome<()> {
     const EVENTS: u64 = 1_000_000;

@@ -21,6 +21,9 @@ async fn parts(only: Option<String>) -> Outcome<()> {
     if wanted("session") {
         large::long_session().await?;
     }
+    if wanted("large") {
+        large::large_events().await?;
+    }
     if wanted("selection") {
         large::selection().await?;
     }

@@ -59,7 +59,9 @@ impl Leaving {
             }
             let sha256 = Hash(hasher.finalize().into());
             if let Some(parts) = self.0.take() {
-                parts.conclude(bytes, sha256).await?;
+                // Written down to the end though the client goes away now.
+                let concluded = tokio::spawn(parts.conclude(bytes, sha256)).await;
+                concluded.map_err(|e| PortError::new("writing down an export", e))??;
             }
             yield held;
         }
