@@ -113,7 +113,11 @@ fn pool(options: &PgConnectOptions, role: &'static str, size: u32) -> PgPool {
                 .clone()
                 .application_name("exhibit")
                 // Planning the write statement costs ten times its execution for a small group.
-                .options([("plan_cache_mode", "force_generic_plan")]),
+                .options([
+                    ("plan_cache_mode", "force_generic_plan"),
+                    // A transaction that waits so long has lost who began it: it must hold no lock.
+                    ("idle_in_transaction_session_timeout", "60s"),
+                ]),
         )
 }
 

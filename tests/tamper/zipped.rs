@@ -2,7 +2,7 @@
 
 use crate::case::{Case, Evidence, case, check};
 use crate::good::bundle::{about_bundle, report_bundle, report_files, signed};
-use crate::zips::{Entry, deflated, entries, entry, stored};
+use crate::zips::{Entry, deflated, deflated_plain, entries, entry, stored};
 
 const ZIP: &str = "bundle.zip";
 /// Larger than any manifest says, small for a test.
@@ -149,6 +149,61 @@ const IN_ZIPS: &[Case] = &[
             e.set(ZIP, with);
         },
     ),
+    case(
+        "its directory has an entry that its end does not count",
+        5,
+        &["INVALID_CANONICAL_FORM"],
+        |e| {
+            let mut entries = entries(&report_bundle());
+            let counted = u16::try_from(entries.len()).unwrap().to_le_bytes();
+            entries.push(entry("violations.csv", b"none"));
+            let mut zip = stored(&entries);
+            let end = zip.len() - 22;
+            zip[end + 8..end + 10].copy_from_slice(&counted);
+            zip[end + 10..end + 12].copy_from_slice(&counted);
+            e.set(ZIP, zip);
+        },
+    ),
+    case(
+        "a file lies in the margin of another, and its double where it should",
+        5,
+        &["INVALID_CANONICAL_FORM"],
+        |e| {
+            zipped(e, |entries| {
+                let report = entries.iter_mut().find(|entry| entry.name == "report.txt").unwrap();
+                let hidden = report.local();
+                report.at = Some(4 + 30 + "first.txt".len());
+                report.instead = Some(entry("report.txt", b"No violation was found.").local());
+                let mut first = entry("first.txt", b"");
+                let length = u16::try_from(hidden.len()).unwrap().to_le_bytes();
+                first.extra = [[0xfe, 0xca].as_slice(), &length, &hidden].concat();
+                entries.insert(0, first);
+            });
+        },
+    ),
+    case("bytes hide behind the end of a packed file", 4, &["FILE_HASH_MISMATCH"], |e| {
+        zipped(e, |entries| {
+            let report = entries.iter_mut().find(|entry| entry.name == "report.txt").unwrap();
+            report.packed =
+                Some([deflated_plain(&report.bytes).as_slice(), b"PK\x03\x04"].concat());
+        });
+    }),
+    case("a file says that it is a folder", 5, &["INVALID_CANONICAL_FORM"], |e| {
+        zipped(e, |_| ());
+        let zip = e.file(ZIP);
+        let name = zip.windows(10).rposition(|window| window == b"report.txt").unwrap();
+        zip[name - 8] |= 0x10;
+    }),
+    case("a remark stands at a file", 5, &["INVALID_CANONICAL_FORM"], |e| {
+        zipped(e, |_| ());
+        let zip = e.file(ZIP);
+        let end = zip.len() - 22;
+        let last = zip.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
+        zip[last + 32] = 8;
+        let size = u32::from_le_bytes(zip[end + 12..end + 16].try_into().unwrap()) + 8;
+        zip[end + 12..end + 16].copy_from_slice(&size.to_le_bytes());
+        zip.splice(end..end, *b"approved");
+    }),
     case("it is empty", 1, &["SIGNER_NOT_ESTABLISHED"], |e| zipped(e, Vec::clear)),
     case(
         "a note stands before it",

@@ -28,41 +28,71 @@ pub struct Entry {
     pub bytes: Vec<u8>,
     /// Of Unix, with the kind of file.
     pub mode: u32,
+    /// The content in DEFLATE's form; none where it is stored as it is.
+    pub packed: Option<Vec<u8>>,
+    /// Extra fields before the content.
+    pub extra: Vec<u8>,
+    /// Where the directory says that it lies, if not where it does ...
+    pub at: Option<usize>,
+    /// ... and what lies there in its place.
+    pub instead: Option<Vec<u8>>,
 }
 
 pub fn entry(name: &str, bytes: &[u8]) -> Entry {
-    Entry { name: name.into(), local_name: name.into(), bytes: bytes.to_vec(), mode: 0o100_644 }
+    let (name, local_name, bytes) = (name.into(), name.into(), bytes.to_vec());
+    let (packed, extra, at, instead) = (None, Vec::new(), None, None);
+    Entry { name, local_name, bytes, mode: 0o100_644, packed, extra, at, instead }
 }
 
 pub fn entries(files: &Files) -> Vec<Entry> {
     files.iter().map(|(name, bytes)| entry(name, bytes)).collect()
 }
 
+/// DEFLATE without compression (RFC 1951, 3.2.4), in one block.
+pub fn deflated_plain(bytes: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(bytes.len()).unwrap();
+    [&[1], length.to_le_bytes().as_slice(), &(!length).to_le_bytes(), bytes].concat()
+}
+
+impl Entry {
+    fn packed(&self) -> &[u8] {
+        self.packed.as_deref().unwrap_or(&self.bytes)
+    }
+
+    /// Version, flags, method, time, checksum and sizes, which stand in both headers.
+    fn facts(&self) -> Vec<u8> {
+        let method = if self.packed.is_some() { 8 } else { 0 };
+        let sizes = [crc32(&self.bytes), self.packed().len() as u32, self.bytes.len() as u32];
+        let mut facts = [20_u16, 0, method, 0, 0x21].map(u16::to_le_bytes).concat();
+        facts.extend(sizes.map(u32::to_le_bytes).concat());
+        facts
+    }
+
+    /// What lies before the directory: header and content.
+    pub fn local(&self) -> Vec<u8> {
+        let lengths = [self.local_name.len() as u16, self.extra.len() as u16];
+        let (facts, lengths) = (self.facts(), lengths.map(u16::to_le_bytes).concat());
+        let header = [b"PK\x03\x04".as_slice(), &facts, &lengths].concat();
+        [&header, self.local_name.as_bytes(), &self.extra, self.packed()].concat()
+    }
+
+    fn central(&self, offset: usize) -> Vec<u8> {
+        // Made on Unix, so that the mode counts.
+        let version = [20, 3];
+        let lengths = [self.name.len() as u16, 0, 0, 0, 0].map(u16::to_le_bytes).concat();
+        let rest = [self.mode << 16, offset as u32].map(u32::to_le_bytes).concat();
+        let facts = self.facts();
+        let header = [b"PK\x01\x02".as_slice(), &version, &facts, &lengths, &rest].concat();
+        [&header, self.name.as_bytes()].concat()
+    }
+}
+
 /// A zip without compression, entry by entry as they are (APPNOTE 4.3).
 pub fn stored(entries: &[Entry]) -> Vec<u8> {
     let (mut out, mut directory) = (Vec::new(), Vec::new());
     for entry in entries {
-        let offset = out.len() as u32;
-        let facts = [
-            [20_u16, 0, 0, 0, 0x21].map(u16::to_le_bytes).concat(),
-            [crc32(&entry.bytes), entry.bytes.len() as u32, entry.bytes.len() as u32]
-                .map(u32::to_le_bytes)
-                .concat(),
-        ]
-        .concat();
-        let names = |name: &str| [name.len() as u16, 0].map(u16::to_le_bytes).concat();
-        out.extend([b"PK\x03\x04".as_slice(), &facts, &names(&entry.local_name)].concat());
-        out.extend([entry.local_name.as_bytes(), &entry.bytes].concat());
-        // Made on Unix, so that the mode counts.
-        let version = [20, 3];
-        let rest = [
-            [0_u16; 3].map(u16::to_le_bytes).concat(),
-            [entry.mode << 16, offset].map(u32::to_le_bytes).concat(),
-        ]
-        .concat();
-        directory
-            .extend([b"PK\x01\x02".as_slice(), &version, &facts, &names(&entry.name)].concat());
-        directory.extend([&rest, entry.name.as_bytes()].concat());
+        directory.extend(entry.central(entry.at.unwrap_or(out.len())));
+        out.extend(entry.instead.clone().unwrap_or_else(|| entry.local()));
     }
     let count = entries.len() as u16;
     let end = [

@@ -2,15 +2,16 @@
 
 use std::io::{self, Read, Seek};
 
-use zip::ZipReadOptions;
-use zip::read::{ArchiveOffset, Config, OwnedZipFileEntry, ZipFileEntry};
+use zip::read::{ArchiveOffset, Config, ZipFileEntry};
 use zip::unstable::read::ZipIterable;
 
-use super::{Container, ENTRIES_MAX, Entry, layout};
+use super::content::Content;
+use super::layout::{self, Place};
+use super::{Container, ENTRIES_MAX, Entry};
 
 pub(super) struct Archive<R> {
     reader: R,
-    files: Vec<OwnedZipFileEntry>,
+    places: Vec<Place>,
     entries: Vec<Entry>,
 }
 
@@ -36,11 +37,9 @@ impl<R: Read + Seek> Archive<R> {
             Entry { name, irregular, packed: file.compressed_size() }
         });
         let entries: Vec<Entry> = entries.collect();
-        let files = files.into_iter().map(Into::into).collect();
-        if let Some(reason) = layout::ambiguous(&mut reader, entries.len()) {
-            return Err(reason);
-        }
-        Ok(Self { reader, files, entries })
+        drop(files);
+        let places = layout::places(&mut reader, entries.len())?;
+        Ok(Self { reader, places, entries })
     }
 }
 
@@ -50,9 +49,7 @@ impl<R: Read + Seek> Container for Archive<R> {
     }
 
     fn open(&mut self, at: usize) -> io::Result<Box<dyn Read + '_>> {
-        let file = self.files[at].as_ref().with_reader(&mut self.reader, ZipReadOptions::new());
-        let file = file.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        Ok(Box::new(file))
+        Ok(Box::new(Content::open(&mut self.reader, self.places[at])?))
     }
 }
 

@@ -3,6 +3,8 @@
 //! What the pure verifier needs is the size and hash of each file, and the verdict on evidence inside.
 
 mod archive;
+mod content;
+mod fields;
 mod folder;
 mod hashing;
 mod layout;
