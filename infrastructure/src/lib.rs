@@ -10,6 +10,7 @@ pub mod keyring;
 #[cfg(feature = "pdf")]
 pub mod pdf;
 pub mod pdf_attachments;
+mod pdf_layout;
 pub mod policies_in_force;
 pub mod private_postgres;
 pub mod quiet_store;

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::pdf_layout;
 use lopdf::{Dictionary, Document, LoadOptions, Object, ObjectId};
 
 /// A whole PDF.
@@ -67,19 +68,6 @@ pub fn is_pdf(start: &[u8]) -> bool {
     start.starts_with(b"%PDF-")
 }
 
-/// Whether the document was written once and ends where the file does (ISO 32000-1, 7.5.6): an update
-/// that is appended can give it other pages, and where a file ends twice readers differ about which
-/// end counts. Looked for behind the last stream alone, for streams may hold any bytes.
-fn ends_once(pdf: &[u8], document: &Document) -> bool {
-    const END: &[u8] = b"startxref";
-    let table = pdf.get(document.xref_start..).unwrap_or_default();
-    let Some(at) = memchr::memmem::find(table, END) else { return false };
-    let rest = std::str::from_utf8(&table[at + END.len()..]).unwrap_or_default();
-    let words: Vec<_> = rest.split_ascii_whitespace().take(3).collect();
-    let is_end = words == [document.xref_start.to_string().as_str(), "%%EOF"];
-    is_end && document.xref_section_count == 1
-}
-
 /// Takes the attached files out.
 pub fn read(pdf: &[u8]) -> Result<Attachments, AttachmentFault> {
     if pdf.len() as u64 > PDF_BYTES_MAX {
@@ -98,8 +86,8 @@ fn read_document(pdf: &[u8]) -> Result<Attachments, AttachmentFault> {
         ..LoadOptions::default()
     };
     let document = Document::load_mem_with_options(pdf, options).map_err(not_ours)?;
-    if !ends_once(pdf, &document) {
-        return Err(AttachmentFault::NotOurs("something was added behind its end".to_owned()));
+    if let Some(reason) = pdf_layout::ambiguous(pdf, &document) {
+        return Err(not_ours(reason));
     }
     let mut attachments = Attachments::default();
     read_keywords(&document, &mut attachments);

@@ -66,6 +66,36 @@ const CASES: &[Case] = &[
         let update = format!("xref\n0 0\ntrailer{end}");
         pdf.extend(update.bytes());
     }),
+    case(
+        "an object of the same number stands where no table names it",
+        5,
+        &["INVALID_CANONICAL_FORM"],
+        |e| {
+            let mut evil = Vec::new();
+            changed(e, |document| {
+                let id = stream_of(document, "session_");
+                let json = jcs(&export(&sealed_session(OTHER)));
+                evil =
+                    format!("{} 0 obj<</Type/EmbeddedFile/Length {}>>stream\n", id.0, json.len())
+                        .into_bytes();
+                evil.extend(json);
+                evil.extend(b"\nendstream\nendobj\n");
+            });
+            let pdf = e.file(PDF);
+            let at = pdf.windows(5).rposition(|word| word == b"xref\n").unwrap();
+            let at = pdf[..at].windows(5).rposition(|word| word == b"xref\n").unwrap();
+            pdf.splice(at..at, evil.iter().copied());
+            let end = pdf.windows(9).rposition(|word| word == b"startxref").unwrap();
+            pdf.truncate(end);
+            pdf.extend(format!("startxref\n{}\n%%EOF\n", at + evil.len()).bytes());
+        },
+    ),
+    case("an object that is not there is referred to", 5, &["INVALID_CANONICAL_FORM"], |e| {
+        changed(e, |document| {
+            let catalog = document.catalog_mut().unwrap();
+            catalog.set("AcroForm", Object::Reference((9_999, 0)));
+        });
+    }),
     case("a remark was appended", 5, &["INVALID_CANONICAL_FORM"], |e| {
         e.file(PDF).extend(b"% approved\n");
     }),
