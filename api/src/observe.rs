@@ -51,10 +51,13 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Carries a request out to its end though its client goes away. A command that is dropped in the
-/// middle of a `begin` would leave an open transaction on the connection that it gives back (sqlx 0.8),
-/// and what the next one writes there would be lost.
+/// Carries a command out to its end though its client goes away: dropped in the middle of a `begin`, it
+/// would leave an open transaction on the connection that it gives back (sqlx 0.8), and what the next
+/// one writes there would be lost. What only asks is dropped, so that nobody can pile up questions.
 pub async fn to_its_end(request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
     match tokio::spawn(next.run(request)).await {
         Ok(response) => response,
         Err(error) if error.is_panic() => resume_unwind(error.into_panic()),

@@ -46,7 +46,7 @@ fn is_tiled(pdf: &[u8], document: &Document) -> bool {
                 objects.push((*offset as usize, *id, *generation));
             }
             XrefEntry::Compressed { .. } => return false,
-            XrefEntry::Free { .. } | XrefEntry::UnusableFree => {}
+            XrefEntry::Free | XrefEntry::UnusableFree => {}
         }
     }
     objects.sort_unstable();

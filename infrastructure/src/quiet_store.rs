@@ -15,7 +15,7 @@ use crate::write_door::command_error;
 
 /// Commands of one quiet aggregate type.
 pub struct QuietStore<A: Aggregate> {
-    events: PersistedEventStore<PostgresEventRepository, A>,
+    events: Arc<PersistedEventStore<PostgresEventRepository, A>>,
     pool: PgPool,
     hints: Arc<dyn Hints>,
     aggregate: PhantomData<A>,
@@ -27,7 +27,7 @@ impl<A: Aggregate> QuietStore<A> {
     pub fn new(pool: PgPool, hints: Arc<dyn Hints>) -> Self {
         let repository =
             PostgresEventRepository::new(pool.clone()).with_tables("quiet_events", "unused");
-        let events = PersistedEventStore::new_event_store(repository);
+        let events = Arc::new(PersistedEventStore::new_event_store(repository));
         Self { events, pool, hints, aggregate: PhantomData }
     }
 
@@ -74,8 +74,14 @@ where
         let events = sink.collect().await;
         // What the store commits is in its events; the state is read again to be told.
         let metadata = metadata.to_map(id.tenant);
-        let committed =
-            self.events.commit(events, context, metadata).await.map_err(command_error)?;
+        // To its end though nobody waits: a `begin` that is dropped in the middle leaves an open
+        // transaction on its connection (sqlx 0.8). A question may write, too: that it was asked.
+        let store = self.events.clone();
+        let commit = async move { store.commit(events, context, metadata).await };
+        let committed = match tokio::spawn(commit).await {
+            Ok(committed) => committed.map_err(command_error)?,
+            Err(error) => return Err(PortError::new("writing events", error).into()),
+        };
         let events: Vec<A::Event> = committed.into_iter().map(|e| e.payload).collect();
         let state = self.load(id).await?;
         let position = if events.is_empty() { None } else { self.position(id).await? };

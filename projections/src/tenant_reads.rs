@@ -46,7 +46,7 @@ impl TenantReads {
             }
         };
         match tokio::spawn(begin).await {
-            Ok(begun) => begun,
+            Ok(transaction) => transaction,
             Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
             // The runtime ends.
             Err(_) => Err(sqlx::Error::PoolClosed),

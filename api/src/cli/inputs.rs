@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use domain::evidence::dsse::Envelope;
@@ -56,30 +56,39 @@ fn start_of(file: &mut File) -> io::Result<Vec<u8>> {
     Ok(start)
 }
 
-/// Of several signatures, the one whose statement names a session or an export that the file begins
+/// Of several signatures, the place of the one whose statement names a session or an export that the file begins
 /// with.
-pub(super) fn signature_of(path: &Path, several: &[Envelope]) -> io::Result<Option<Envelope>> {
+pub(super) fn signature_of(path: &Path, several: &[Envelope]) -> io::Result<Option<usize>> {
     if several.is_empty() {
         return Ok(None);
     }
     let start = start_of(&mut File::open(path)?)?;
     let start = String::from_utf8_lossy(&start);
-    let belongs = |envelope: &&Envelope| {
+    let belongs = |envelope: &Envelope| {
         let statement = envelope.payload_bytes().unwrap_or_default();
         let statement: serde_json::Value = serde_json::from_slice(&statement).unwrap_or_default();
         let ids = [&statement["session_id"], &statement["header"]["export_id"]];
         ids.iter().any(|id| id.as_str().is_some_and(|id| start.contains(id)))
     };
-    Ok(several.iter().find(belongs).cloned())
+    Ok(several.iter().position(belongs))
 }
 
-/// The detached signature beside an evidence export: `<file>.dsse.json`.
-pub(super) fn signature_beside(path: &Path) -> Option<Envelope> {
+/// The detached signature beside a file: `<file>.dsse.json`. One that cannot be read is not the same
+/// as none.
+pub(super) fn signature_beside(path: &Path) -> io::Result<Option<Envelope>> {
     let mut name = OsString::from(path);
     name.push(".dsse.json");
-    let mut file = File::open(PathBuf::from(name)).ok()?;
-    if !file.metadata().ok()?.is_file() {
-        return None;
-    }
-    parse_envelope(&start_of(&mut file).ok()?)
+    let mut file = match File::open(PathBuf::from(&name)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let is_small = file.metadata()?.is_file() && file.metadata()?.len() <= SIGNATURE_BYTES_MAX;
+    let envelope = if is_small { parse_envelope(&start_of(&mut file)?) } else { None };
+    let unread = || {
+        let message =
+            format!("{} is no signature (a DSSE envelope)", PathBuf::from(name).display());
+        io::Error::new(ErrorKind::InvalidData, message)
+    };
+    envelope.map(Some).ok_or_else(unread)
 }

@@ -34,7 +34,7 @@ pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     findings(report, out)?;
     heading("What no verifier can find", out)?;
-    for limit in report.not_verifiable {
+    for limit in &report.not_verifiable {
         paragraph("  – ", 4, limit, Style::new(), out)?;
     }
     writeln!(out)?;
@@ -49,7 +49,11 @@ fn status(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         (None, Format::Bundle) => "report bundle",
         (None, _) => "no evidence class",
     };
-    writeln!(out, "{style}{}{style:#}  {class}", report.status.as_str())?;
+    let signer = match report.axes.signer.result {
+        AxisResult::NotEstablished if report.status != Status::Fail => ", signer not established",
+        _ => "",
+    };
+    writeln!(out, "{style}{}{style:#}  {class}{signer}", report.status.as_str())?;
     if !report.partial_reasons.is_empty() {
         let reasons: Vec<_> = report.partial_reasons.iter().map(|reason| reason.as_str()).collect();
         paragraph("", 0, &format!("partial: {}", reasons.join(", ")), Style::new(), out)?;
@@ -109,7 +113,7 @@ fn artifact_facts(report: &Report, artifact: &Artifact, out: &mut dyn Write) -> 
         ("purpose", text(&artifact.purpose)),
         ("filters", if asked.is_empty() { "none".to_owned() } else { asked.join(", ") }),
         ("holds", counts.join(", ").replace('_', " ")),
-        ("sha256", sha256),
+        (if report.format == Format::Ndjson { "sha256" } else { "manifest" }, sha256),
     ];
     for (name, value) in facts {
         paragraph(&format!("  {name:<11} "), 14, &value, Style::new(), out)?;

@@ -1,11 +1,12 @@
 //! `exhibit verify`: the offline verifier. Needs no server and no network.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use domain::evidence::dsse::Envelope;
 use domain::evidence::jwk::JwkSet;
 use domain::evidence::verify::{Options, Report, verify_reader};
 use domain::hash::Hash;
@@ -52,11 +53,16 @@ fn head(text: &str) -> Result<Hash, &'static str> {
 pub(super) fn run(args: &VerifyArgs) -> ExitCode {
     match verify_all(args) {
         Ok(reports) => {
-            if let Err(error) = print(&reports, args) {
-                anstream::eprintln!("exhibit: {error}");
-                return ExitCode::from(EXIT_UNREADABLE);
+            match print(&reports, args) {
+                // Whoever reads has read enough.
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+                Err(error) => {
+                    anstream::eprintln!("exhibit: {error}");
+                    return ExitCode::from(EXIT_UNREADABLE);
+                }
+                Ok(()) => {}
             }
-            ExitCode::from(reports.iter().map(|r| r.exit_code).max().unwrap_or(super::EXIT_USAGE))
+            ExitCode::from(worst(reports.iter().map(|report| report.exit_code)))
         }
         Err(Refused::Usage(line)) => {
             anstream::eprintln!("exhibit: {line}");
@@ -67,6 +73,12 @@ pub(super) fn run(args: &VerifyArgs) -> ExitCode {
             ExitCode::from(EXIT_UNREADABLE)
         }
     }
+}
+
+/// Of several exit codes the one that weighs most, as within one input.
+fn worst(codes: impl Iterator<Item = u8>) -> u8 {
+    let weight = |code: &u8| [0, 1, 4, 3, 2, EXIT_UNREADABLE].iter().position(|c| c == code);
+    codes.max_by_key(weight).unwrap_or(super::EXIT_USAGE)
 }
 
 /// A JWK set whose keys may be of any kind.
@@ -102,7 +114,14 @@ fn verify_all(args: &VerifyArgs) -> Result<Vec<Report>, Refused> {
     if args.expect_head.is_some() && logs.len() > 1 {
         return Err(Refused::Usage("--expect-head goes with one log"));
     }
-    let verify = |(path, input): &(&PathBuf, Input)| {
+    let is_archive = |(_, input): &(&PathBuf, Input)| matches!(input, Input::Folder | Input::Zip);
+    if args.rerender && logs.iter().any(is_archive) {
+        return Err(Refused::Usage(
+            "--rerender goes with PDFs: take them out of their folder or zip",
+        ));
+    }
+    let with_signature = pair(&logs, &seals)?;
+    let verify = |((path, input), given): (&(&PathBuf, Input), &Option<Envelope>)| {
         let options = Options { keys: keys.as_ref(), expected_head: args.expect_head, seal: None };
         let name = path.display().to_string();
         let file = || File::open(path).map_err(|e| unreadable(path, e));
@@ -113,18 +132,41 @@ fn verify_all(args: &VerifyArgs) -> Result<Vec<Report>, Refused> {
                 verification::verify_zip(BufReader::new(file()?), &name, &options, &mut |_| {})
             }
             Input::Records | Input::Signature(_) => {
-                let given = match (seals.as_slice(), logs.len()) {
-                    ([only], 1) => Some(only.clone()),
-                    (several, _) => {
-                        inputs::signature_of(path, several).map_err(|e| unreadable(path, e))?
-                    }
-                };
-                let seal = given.or_else(|| inputs::signature_beside(path));
+                let beside = || inputs::signature_beside(path);
+                let seal = given.clone().map_or_else(beside, |given| Ok(Some(given)));
+                let seal = seal.map_err(|e| unreadable(path, e))?;
                 verify_file(path, &Options { seal: seal.as_ref(), ..options }, args.rerender)?
             }
         })
     };
-    logs.iter().map(verify).collect()
+    logs.iter().zip(&with_signature).map(verify).collect()
+}
+
+/// The signature that was given for each input. One that belongs to none must not go unnoticed: a
+/// check that was asked for, or evidence in the form of a signature, would be left out.
+fn pair(logs: &[(&PathBuf, Input)], seals: &[Envelope]) -> Result<Vec<Option<Envelope>>, Refused> {
+    let mut used = vec![false; seals.len()];
+    let mut pairs = Vec::with_capacity(logs.len());
+    for (path, input) in logs {
+        let found = match (input, seals.len(), logs.len()) {
+            (Input::Records | Input::Signature(_), 1, 1) => Some(0),
+            (Input::Records | Input::Signature(_), ..) => {
+                inputs::signature_of(path, seals).map_err(|e| unreadable(path, e))?
+            }
+            // Those have theirs inside.
+            (Input::Folder | Input::Absent | Input::Zip, ..) => None,
+        };
+        if let Some(at) = found {
+            used[at] = true;
+        }
+        pairs.push(found.map(|at| seals[at].clone()));
+    }
+    if used.contains(&false) {
+        return Err(Refused::Usage(
+            "a signature belongs to none of the files: give each with what it is of",
+        ));
+    }
+    Ok(pairs)
 }
 
 fn read_keys(path: &Path) -> Result<JwkSet, Refused> {

@@ -12,7 +12,7 @@ const KEYS: &str = include_str!("../../../tests/vectors/jwks.json");
 
 const PINNED: (&str, &str) = (
     "exhibit-pdf/2 (typst 0.15.1)",
-    "7cf0b765c8e6fff7a912baf7c511ecdb086241be4acd848cf301a46db97b2a20",
+    "36b3a2d8ef14e1c054f0d547cdbefd50557810b22be96bea42bb3289cb40c032",
 );
 
 /// An export of the sealed session of the vectors.

@@ -87,7 +87,7 @@ pub(super) fn means(report: &Report) -> Vec<String> {
 
 pub(super) fn does_not_mean(report: &Report) -> Vec<String> {
     let mut sentences: Vec<String> =
-        limits_of_verification().iter().map(|limit| (*limit).to_owned()).collect();
+        limits_of_verification(report.format).iter().map(|limit| (*limit).to_owned()).collect();
     if !signer_known(report) && report.status != Status::Fail {
         sentences.push(
             "Without a signature by a key that you trust, whoever made all of it anew would get the \
@@ -111,12 +111,7 @@ pub(super) fn does_not_mean(report: &Report) -> Vec<String> {
              what is in it, --rerender finds out."
                 .to_owned(),
         ),
-        Format::ExportJson => sentences.push(
-            "The seal is over the records. What the export says beside them (violations, personal \
-             data, tools, custody, purpose) is the word of the one who exported it."
-                .to_owned(),
-        ),
-        Format::JsonLines | Format::Json | Format::Pack => {}
+        Format::JsonLines | Format::Json | Format::ExportJson | Format::Pack => {}
     }
     sentences.push(
         "It is no certificate of compliance with a law, a regulation or a contract.".to_owned(),

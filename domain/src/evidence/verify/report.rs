@@ -98,7 +98,7 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// How many more there are, by code.
     pub findings_omitted: Omitted,
-    pub not_verifiable: [&'static str; 2],
+    pub not_verifiable: Vec<&'static str>,
     pub exit_code: u8,
 }
 
@@ -249,13 +249,21 @@ impl Axis {
     }
 }
 
-/// What no verifier can find, whatever it is given.
-pub fn limits_of_verification() -> [&'static str; 2] {
-    [
+/// What no verifier can find, whatever it is given in this form.
+pub fn limits_of_verification(format: Format) -> Vec<&'static str> {
+    let mut limits = vec![
         "Events that were never captured leave no trace in a chain: no verifier can tell that they are missing.",
         "A recorder that lies writes a valid chain: what is proven is that nothing was changed \
          after it was recorded, not that it was true.",
-    ]
+    ];
+    if matches!(format, Format::ExportJson | Format::Pdf) {
+        limits.push(
+            "The seal covers the records. What an export says beside them (violations, policies, \
+             personal data, tools, custody, purpose) is the word of the one who made it: whoever \
+             changes it there breaks no hash.",
+        );
+    }
+    limits
 }
 
 /// A number with its noun.

@@ -71,7 +71,7 @@ impl LogVerifier<'_> {
             axes,
             findings,
             findings_omitted,
-            not_verifiable: limits_of_verification(),
+            not_verifiable: limits_of_verification(format),
             exit_code,
         }
     }
@@ -189,8 +189,8 @@ impl LogVerifier<'_> {
     fn policy(&self) -> Axis {
         Axis::not_established(match &self.seal {
             Some(seal) if seal.names_policies => {
-                "The seal names the active policies by policy_set_digest; the policies themselves \
-                 were not given."
+                "The seal names the active policies by policy_set_digest; which policies those were \
+                 is no part of this check."
             }
             Some(_) => "The seal does not say which policies were active.",
             None => "The log is not sealed, so it does not say which policies were active.",

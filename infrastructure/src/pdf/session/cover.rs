@@ -49,12 +49,31 @@ fn facts(export: &Export<'_>) -> Vec<Fact> {
             format!("{} – {}", time(&timeline.first), time(&timeline.last)),
         ),
         Fact::new("Seal", seal(report)),
+        Fact::new("Violations", violations(export)),
         Fact::mono("Final hash", head),
         Fact::mono("SHA-256 of the JSON", export.sha256.as_str()),
         Fact::new("Exported", format!("{} by {}", members.exported_at, members.exported_by)),
         Fact::new("Purpose", Text::cut(&members.purpose, 300)),
         Fact::new("Made by", format!("{RENDERER_VERSION}, {}", report.verifier_version)),
     ]
+}
+
+/// How many, and how grave: that the evidence is whole does not say that all is well.
+fn violations(export: &Export<'_>) -> String {
+    let found = &export.members.violations;
+    if export.members.session["violations"]["judged"].as_bool() != Some(true) {
+        return "not judged yet".to_owned();
+    }
+    if found.total == 0 {
+        return "none found by the policies in force".to_owned();
+    }
+    let of = |severity: &str| {
+        let count = found.items.iter().filter(|v| text(v, "severity") == severity).count();
+        (count > 0).then(|| format!("{count} {severity}"))
+    };
+    let grave: Vec<_> = ["critical", "high", "medium", "low"].into_iter().filter_map(of).collect();
+    let shown = if found.left_out() > 0 { "of those printed " } else { "" };
+    format!("{} ({shown}{})", found.total, grave.join(", "))
 }
 
 fn seal(report: &Report) -> &'static str {

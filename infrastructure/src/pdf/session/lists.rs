@@ -98,10 +98,7 @@ pub(super) fn personal_data(export: &Export<'_>) -> Section {
 /// Section "Chain of custody".
 pub(super) fn custody(export: &Export<'_>) -> Section {
     let row = |entry: &Value| {
-        let details = entry["details"].as_object().map(|details| {
-            let told = details.iter().map(|(name, value)| format!("{name}: {}", plain(value)));
-            told.collect::<Vec<_>>().join("; ")
-        });
+        let details = entry["details"].as_object().map(told);
         vec![
             plain(&entry["at"]).into(),
             plain(&entry["action"]).into(),
@@ -119,6 +116,18 @@ pub(super) fn custody(export: &Export<'_>) -> Section {
         exporting server logged it. It is the exporter’s statement; the seal does not cover it.";
     let table = table(columns, &export.members.chain_of_custody, row, "entries");
     Section::new("Chain of custody", vec![Block::text(intro), Block::Table(table)])
+}
+
+/// Why stands first, for it is what a reader asks; what says nothing is left out.
+fn told(details: &serde_json::Map<String, Value>) -> String {
+    let says = |(_, value): &(&String, &Value)| !value.is_null();
+    let tell = |(name, value): (&String, &Value)| match value {
+        Value::Object(inner) => format!("{name}: {{{}}}", told(inner)),
+        _ => format!("{name}: {}", plain(value)),
+    };
+    let (why, others): (Vec<_>, Vec<_>) =
+        details.iter().filter(says).partition(|(name, _)| *name == "purpose");
+    why.into_iter().chain(others).map(tell).collect::<Vec<_>>().join("; ")
 }
 
 fn table(

@@ -35,9 +35,11 @@ pub(super) fn section(export: &Export<'_>) -> Section {
     Section::new("What is proven, and what is not", blocks)
 }
 
-const LIMITS: [&str; 6] = [
+const LIMITS: [&str; 7] = [
     "That what was recorded is true. A recorder that lies writes a valid chain.",
     "That everything was recorded. Events that were never captured leave no trace.",
+    "What stands beside the events (violations, policies, personal data, tools, custody). It is the \
+     word of the server that exported them: the seal covers the events.",
     "Who stands behind an actor’s or an agent’s name: names are as they were sent.",
     "When something happened. Times are the clocks’ of senders and server; no independent time \
      stamp is attached.",

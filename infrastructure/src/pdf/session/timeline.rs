@@ -175,9 +175,9 @@ fn table(timeline: &Timeline) -> Table {
         columns: vec![
             Column::new("No.", 0.5),
             Column::new("Time", 2.0),
-            Column::new("Event", 1.15),
+            Column::new("Event", 1.5),
             Column::new("Actor", 1.25),
-            Column::new("About", 2.7),
+            Column::new("About", 2.35),
             Column::mono("Hash begins", 0.95),
         ],
         rows: rows.collect(),

@@ -66,7 +66,7 @@ impl BundleVerifier<'_> {
             axes,
             findings,
             findings_omitted,
-            not_verifiable: limits_of_verification(),
+            not_verifiable: limits_of_verification(format),
             exit_code,
         }
     }
@@ -188,7 +188,7 @@ impl BundleVerifier<'_> {
             policy: of_pack(
                 |axes| &axes.policy,
                 "What policies found stands in the files as the server's word; the policies \
-                 themselves were not given.",
+                 themselves are no part of this check.",
             ),
             redactions: of_pack(
                 |axes| &axes.redactions,

@@ -73,7 +73,7 @@ impl NdjsonVerifier<'_> {
             axes,
             findings,
             findings_omitted,
-            not_verifiable: limits_of_verification(),
+            not_verifiable: limits_of_verification(Format::Ndjson),
             exit_code,
         }
     }
@@ -184,7 +184,7 @@ impl NdjsonVerifier<'_> {
         Axis::not_established(match &self.named {
             None => {
                 "What policies found stands in the file as the server's word; the policies \
-                     themselves were not given."
+                     themselves are no part of this check."
             }
             Some(named) if named.beyond > 0 => {
                 "Not each event could be compared with the violations: there are too many. The \

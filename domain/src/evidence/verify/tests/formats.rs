@@ -234,7 +234,7 @@ fn a_large_document_that_is_broken_cannot_be_read() {
         text.replacen("\"events\":[", "\"events\":[]", 1),
         format!(
             "{{{}{}",
-            (0..1_000).map(|n| format!("\"{n}\":0,")).collect::<String>(),
+            (0..1_000).map(|n| format!("\"{n}\":0,")).collect::<Vec<_>>().concat(),
             &text[1..]
         ),
         "[1".to_owned(),
