@@ -103,14 +103,18 @@ fn changed_content_ends_with_2() {
     assert_eq!(codes(&report), ["EMPTY_LOG"]);
 }
 
-#[test]
-fn a_signature_that_does_not_verify_ends_with_3() {
-    let case = Case::new();
+fn forged_seal() -> String {
     let mut seal: Value = serde_json::from_str(SEAL).unwrap();
     let signature = seal["signatures"][0]["sig"].as_str().unwrap();
     let other = if signature.starts_with('A') { "B" } else { "A" };
     seal["signatures"][0]["sig"] = format!("{other}{}", &signature[1..]).into();
-    case.file("forged.json", &seal.to_string());
+    seal.to_string()
+}
+
+#[test]
+fn a_signature_that_does_not_verify_ends_with_3() {
+    let case = Case::new();
+    case.file("forged.json", &forged_seal());
     let (code, report) = case.report(&["session.jsonl", "forged.json", "--jwks", "jwks.json"]);
     assert_eq!((code, &report["status"]), (3, &"FAIL".into()), "{report}");
     assert!(codes(&report).contains(&"SIGNATURE_INVALID"), "{report}");
@@ -151,8 +155,11 @@ fn of_several_files_the_worst_verdict_is_the_exit_code() {
 fn what_cannot_be_read_ends_with_5_and_prints_no_verdict() {
     let case = Case::new();
     case.file("broken.json", "{");
+    case.file("signed.jsonl", SESSION);
+    case.file("signed.jsonl.dsse.json", "{}");
     for args in [
         ["absent.jsonl"].as_slice(),
+        &["signed.jsonl", "--jwks", "jwks.json"],
         &["session.jsonl", "--jwks", "absent.json"],
         &["session.jsonl", "--jwks", "broken.json"],
         &["session.jsonl", "absent.jsonl"],
@@ -173,12 +180,45 @@ fn a_folder_without_a_manifest_ends_with_1() {
     }
 }
 
+/// The worst by what it says, not by its number.
+#[test]
+fn changed_records_weigh_more_than_a_forged_signature() {
+    let case = Case::new();
+    case.file("changed.jsonl", &SESSION.replacen("4711", "4712", 1));
+    case.file("forged.json", &forged_seal());
+    let files = ["session.jsonl", "forged.json", "--jwks", "jwks.json"];
+    assert_eq!(case.report(&files).0, 3);
+    let files = ["session.jsonl", "forged.json", "changed.jsonl", "--jwks", "jwks.json"];
+    assert_eq!(case.report(&files).0, 2);
+}
+
+#[test]
+fn a_log_without_a_signature_says_so_in_its_first_line() {
+    let case = Case::new();
+    let ended = case.verify(&["session.jsonl", "--jwks", "jwks.json"]);
+    let first = ended.stdout.lines().next().unwrap();
+    assert_eq!(first, "PASS  AUTHORITATIVE_EVIDENCE, signer not established");
+    let ended = case.verify(&["session.jsonl", "seal.json", "--jwks", "jwks.json"]);
+    assert_eq!(ended.stdout.lines().next(), Some("PASS  AUTHORITATIVE_EVIDENCE"));
+}
+
+fn seal_payload(envelope: &str) -> String {
+    let envelope: Value = serde_json::from_str(envelope).unwrap();
+    envelope["payload"].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn wrong_usage_ends_with_64() {
     let case = Case::new();
+    // A seal of another session, and evidence that would pass for a signature.
+    case.file("other.json", &SEAL.replace(&seal_payload(SEAL), "e30="));
     for args in [
         [].as_slice(),
         &["seal.json"],
+        &["session.jsonl", "seal.json", "other.json"],
+        &[".", "seal.json"],
+        &[".", "--rerender"],
+        &["session.jsonl", "--rerender"],
         &["session.jsonl", "--format", "yaml"],
         &["session.jsonl", "--jwks"],
         &["session.jsonl", "--trust-me"],

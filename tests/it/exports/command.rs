@@ -80,4 +80,8 @@ async fn without_a_purpose_the_command_is_wrong() {
     assert_eq!(ended.status.code(), Some(64));
     let ended = app.cli(&["export", "--out", "/tmp/never.ndjson", "--purpose", " "]);
     assert!(!ended.status.success() && !std::path::Path::new("/tmp/never.ndjson").exists());
+    let times = ["--since", "2027-01-01T00:00:00Z", "--until", "2026-01-01T00:00:00Z"];
+    let args = ["export", "--out", "/tmp/never.ndjson", "--purpose", "audit"];
+    let ended = app.cli(&[args.as_slice(), &times].concat());
+    assert!(!ended.status.success() && !std::path::Path::new("/tmp/never.ndjson").exists());
 }
