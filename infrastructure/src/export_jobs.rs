@@ -40,6 +40,8 @@ impl PgExportJobs {
         .map_err(|e| PortError::new("noting whose evidence an export holds", e))
     }
 
+    /// The next in turn: of the tenant for which least is being made, then of the one whose turn was
+    /// longest ago, so that nobody waits for all that another has asked for.
     async fn claim_one(
         &self,
         now: DateTime<Utc>,
@@ -48,10 +50,15 @@ impl PgExportJobs {
         let row = sqlx::query(
             "update exports set status = 'running', touched_at = $1, attempts = attempts + 1
              where (tenant_id, export_id) = (
-                 select tenant_id, export_id from exports
+                 select tenant_id, export_id from exports e
                  where status in ('queued', 'running')
                    and (status = 'queued' or touched_at < $2)
-                 order by requested_at limit 1 for update skip locked
+                 order by (select count(*) from exports r where r.tenant_id = e.tenant_id
+                             and r.status = 'running' and r.touched_at >= $2),
+                          (select max(r.touched_at) from exports r where r.tenant_id = e.tenant_id)
+                            nulls first,
+                          requested_at
+                 limit 1 for update skip locked
              )
              returning tenant_id, export_id, ordered, requested_by, requested_at, position, attempts",
         )

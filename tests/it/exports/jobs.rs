@@ -52,6 +52,32 @@ async fn a_server_that_stops_gives_back_what_it_was_making() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_all_that_another_tenant_has_asked_for() {
+    let app = TestApp::start().await;
+    much_work(&app).await;
+    let other = app.make_tenant("other");
+    let key = app.make_key(&other, "evidence:write,evidence:export,evidence:read");
+    let purpose = json!({ "purpose": "audit" });
+    let mut asked = Vec::new();
+    for _ in 0..10 {
+        asked.push(app.ask_for("exports", &purpose).await);
+    }
+
+    let theirs = app.as_key(&key).post("/v1/exports", &purpose).await.expect(202).body;
+    let this = theirs["links"]["self"].as_str().unwrap();
+    crate::processes::eventually("theirs is made", 30, async || {
+        app.as_key(&key).get(this).await.expect(200).body["status"] == "completed"
+    })
+    .await;
+
+    let last = app.get(asked[9]["links"]["self"].as_str().unwrap()).await.expect(200).body;
+    assert_eq!(last["status"], "queued", "{last}");
+    for export in &asked {
+        assert_eq!(app.until_made(export).await["status"], "completed");
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_made_yet_cannot_be_taken_and_others_things_are_not_there() {
     let app = TestApp::start_with(&[("EXHIBIT_NO_FOLLOWERS", "true")]).await;
     let export = app.ask_for("exports", &json!({ "purpose": "audit" })).await;

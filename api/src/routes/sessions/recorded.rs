@@ -15,7 +15,11 @@ use uuid::Uuid;
 
 /// An export that was asked for and begins to leave. A client that goes away before its end may have
 /// part of it: that, too, is written down, when this is dropped.
-pub(super) struct Leaving(Option<Parts>);
+pub(super) struct Leaving {
+    parts: Option<Parts>,
+    /// Whether a byte may have left.
+    has_begun: bool,
+}
 
 /// Which export, and what will be said of it.
 pub(super) struct Parts {
@@ -29,12 +33,12 @@ pub(super) struct Parts {
 
 impl Leaving {
     pub(super) fn new(parts: Parts) -> Self {
-        Self(Some(parts))
+        Self { parts: Some(parts), has_begun: false }
     }
 
     /// Of the file.
     pub(super) fn name(&self) -> &str {
-        self.0.as_ref().map_or("", |parts| &parts.name)
+        self.parts.as_ref().map_or("", |parts| &parts.name)
     }
 
     /// The same bytes; the last of them after what was made is written down.
@@ -54,11 +58,12 @@ impl Leaving {
                 bytes += chunk.len() as u64;
                 let before = std::mem::replace(&mut held, chunk);
                 if !before.is_empty() {
+                    self.has_begun = true;
                     yield before;
                 }
             }
             let sha256 = Hash(hasher.finalize().into());
-            if let Some(parts) = self.0.take() {
+            if let Some(parts) = self.parts.take() {
                 // Written down to the end though the client goes away now.
                 let concluded = tokio::spawn(parts.conclude(bytes, sha256)).await;
                 concluded.map_err(|e| PortError::new("writing down an export", e))??;
@@ -79,11 +84,16 @@ impl Parts {
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        let Some(parts) = self.0.take() else { return };
+        let Some(parts) = self.parts.take() else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let has_begun = self.has_begun;
         runtime.spawn(async move {
             let Parts { exports, tenant, export, by, .. } = parts;
-            let reason = "it was cut short: part of it may have left";
+            let reason = if has_begun {
+                "it was cut short: part of it may have left"
+            } else {
+                "it could not be made, or its client went away: nothing of it has left"
+            };
             if let Err(error) = exports.fail(tenant, export, reason, &by).await {
                 tracing::warn!(cause = %error, %export, "an export that was cut short");
             }
