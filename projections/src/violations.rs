@@ -72,6 +72,8 @@ pub struct Known {
     session: SessionId,
     before: i64,
     until: i64,
+    /// How many there are.
+    pub count: u64,
 }
 
 impl Known {
@@ -168,13 +170,13 @@ impl TenantReads {
         Ok(rows)
     }
 
-    /// The violations that are known now of a session's events before a number, and how many.
+    /// The violations that are known now of a session's events before a number.
     pub async fn violations_known(
         &self,
         tenant: TenantId,
         session: SessionId,
         before: u64,
-    ) -> sqlx::Result<(Known, u64)> {
+    ) -> sqlx::Result<Known> {
         let mut query =
             QueryBuilder::<Postgres>::new("select count(*), coalesce(max(v.detected_position), 0)");
         query.push(SERVED).push_bind(tenant.0);
@@ -184,7 +186,7 @@ impl TenantReads {
         let (count, until): (i64, i64) =
             query.build_query_as().fetch_one(&mut *transaction).await?;
         transaction.commit().await?;
-        Ok((Known { session, before: before as i64, until }, count as u64))
+        Ok(Known { session, before: before as i64, until, count: count as u64 })
     }
 
     /// Violations of a session in the order of its events, a piece after a place in them.

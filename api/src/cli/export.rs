@@ -12,13 +12,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, FromArgMatches};
 use domain::evidence::event_type::EventType;
 use domain::export::{FileFact, Filters, Kind, Order};
-use domain::hash::Hash;
 use domain::ids::{SessionId, TenantId};
 use infrastructure::database::PoolSizes;
 use infrastructure::hints::HintChannel;
 use infrastructure::system::SystemIds;
 use projections::exports::ExportRow;
-use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -27,6 +25,7 @@ use super::{Fault, Outcome, actor, close, serve, tenant, with_store};
 use crate::config::{ServeArgs, StoreArgs};
 use crate::state::App;
 use crate::store::{Store, TenantTools};
+use crate::verification::hashing::Hashing;
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
@@ -117,17 +116,11 @@ pub(super) fn bundle(args: &BundleArgs) -> Outcome {
 }
 
 /// Copies a file, and holds it to what was written down of it when it was made.
-fn copy_whole(from: &mut impl Read, to: &mut impl Write, fact: &FileFact) -> io::Result<()> {
-    let (mut hasher, mut chunk) = (Sha256::new(), vec![0; 1 << 16]);
-    loop {
-        let count = from.read(&mut chunk)?;
-        if count == 0 {
-            break;
-        }
-        hasher.update(&chunk[..count]);
-        to.write_all(&chunk[..count])?;
-    }
-    if Hash(hasher.finalize().into()) == fact.sha256 {
+fn copy_whole(from: impl Read, to: &mut impl Write, fact: &FileFact) -> io::Result<()> {
+    let mut from = Hashing::new(from);
+    io::copy(&mut from, to)?;
+    let (_, sha256) = from.finish()?;
+    if sha256 == fact.sha256 {
         Ok(())
     } else {
         Err(io::Error::new(io::ErrorKind::InvalidData, "the file is not the one that was made"))
@@ -178,7 +171,7 @@ impl Taken {
         }
         // First the copy: what could not be written has not left.
         let copied = std::fs::File::create_new(to)
-            .and_then(|mut to| copy_whole(&mut std::fs::File::open(&from)?, &mut to, file));
+            .and_then(|mut to| copy_whole(std::fs::File::open(&from)?, &mut to, file));
         if let Err(error) = copied {
             if error.kind() != std::io::ErrorKind::AlreadyExists {
                 let _ = std::fs::remove_file(to);
@@ -240,9 +233,6 @@ async fn make(
     selection: &Selection,
     kind: Kind,
 ) -> Result<Taken, Fault> {
-    if selection.since.zip(selection.until).is_some_and(|(since, until)| since >= until) {
-        return Err("--since must be before --until".into());
-    }
     let order = Order {
         kind,
         formats: vec![if kind == Kind::Bundle { "bundle" } else { "ndjson" }.to_owned()],

@@ -56,8 +56,8 @@ fn start_of(file: &mut File) -> io::Result<Vec<u8>> {
     Ok(start)
 }
 
-/// Of several signatures, the place of the one whose statement names a session or an export that the file begins
-/// with.
+/// Of several signatures, the place of the one whose statement names a session or an export that the
+/// file begins with.
 pub(super) fn signature_of(path: &Path, several: &[Envelope]) -> io::Result<Option<usize>> {
     if several.is_empty() {
         return Ok(None);
@@ -78,16 +78,17 @@ pub(super) fn signature_of(path: &Path, several: &[Envelope]) -> io::Result<Opti
 pub(super) fn signature_beside(path: &Path) -> io::Result<Option<Envelope>> {
     let mut name = OsString::from(path);
     name.push(".dsse.json");
-    let mut file = match File::open(PathBuf::from(&name)) {
+    let beside = PathBuf::from(name);
+    let mut file = match File::open(&beside) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let is_small = file.metadata()?.is_file() && file.metadata()?.len() <= SIGNATURE_BYTES_MAX;
+    let metadata = file.metadata()?;
+    let is_small = metadata.is_file() && metadata.len() <= SIGNATURE_BYTES_MAX;
     let envelope = if is_small { parse_envelope(&start_of(&mut file)?) } else { None };
     let unread = || {
-        let message =
-            format!("{} is no signature (a DSSE envelope)", PathBuf::from(name).display());
+        let message = format!("{} is no signature (a DSSE envelope)", beside.display());
         io::Error::new(ErrorKind::InvalidData, message)
     };
     envelope.map(Some).ok_or_else(unread)

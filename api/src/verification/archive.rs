@@ -37,7 +37,6 @@ impl<R: Read + Seek> Archive<R> {
             Entry { name, irregular, packed: file.compressed_size() }
         });
         let entries: Vec<Entry> = entries.collect();
-        drop(files);
         let places = layout::places(&mut reader, entries.len())?;
         Ok(Self { reader, places, entries })
     }

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use domain::hash::Hash;
 use sha2::{Digest, Sha256};
 
-pub(super) struct Hashing<R> {
+pub(crate) struct Hashing<R> {
     inner: R,
     hasher: Sha256,
     bytes: u64,
@@ -14,12 +14,12 @@ pub(super) struct Hashing<R> {
 }
 
 impl<R: Read> Hashing<R> {
-    pub(super) fn new(inner: R) -> Self {
+    pub(crate) fn new(inner: R) -> Self {
         Self { inner, hasher: Sha256::new(), bytes: 0, failed: None }
     }
 
     /// Size and hash of all that was read, unless reading has failed.
-    pub(super) fn finish(self) -> io::Result<(u64, Hash)> {
+    pub(crate) fn finish(self) -> io::Result<(u64, Hash)> {
         match self.failed {
             Some(error) => Err(error),
             None => Ok((self.bytes, Hash(self.hasher.finalize().into()))),

@@ -6,7 +6,7 @@ mod archive;
 mod content;
 mod fields;
 mod folder;
-mod hashing;
+pub(crate) mod hashing;
 mod layout;
 mod rows;
 

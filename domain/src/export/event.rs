@@ -69,7 +69,12 @@ impl Filters {
     pub(super) fn check(&self) -> Result<(), ExportError> {
         let is_fine = |at: DateTime<Utc>| !at.timestamp_subsec_nanos().is_multiple_of(1_000);
         let mut times = [self.since, self.until].into_iter().flatten();
-        if times.any(is_fine) { Err(ExportError::Precision) } else { Ok(()) }
+        if times.any(is_fine) {
+            return Err(ExportError::Precision);
+        }
+        // Nothing lies in such a period: a signed export of it would say that nothing happened.
+        let is_empty = self.since.zip(self.until).is_some_and(|(since, until)| since >= until);
+        if is_empty { Err(ExportError::Period) } else { Ok(()) }
     }
 }
 

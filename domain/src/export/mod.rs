@@ -95,6 +95,8 @@ pub enum ExportError {
     /// Records' times have no more: a finer one would mean something else to each reader.
     #[error("since and until have at most microseconds")]
     Precision,
+    #[error("since must be before until")]
+    Period,
     #[error("the export is {}", .0.as_str())]
     State(Status),
     #[error("the export has no such file")]

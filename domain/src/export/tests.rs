@@ -100,6 +100,17 @@ fn without_a_purpose_nothing_leaves() {
 }
 
 #[test]
+fn a_period_that_ends_before_it_begins_is_refused() {
+    for (since, until, refused) in [(1, 2, false), (2, 2, true), (3, 2, true)] {
+        let mut order = order();
+        order.filters.since = DateTime::from_timestamp(since, 0);
+        order.filters.until = DateTime::from_timestamp(until, 0);
+        let asked = Export::default().decide(command(ExportAction::Request(order), "key:ada"));
+        assert_eq!(asked == Err(ExportError::Period), refused, "{since} {until}");
+    }
+}
+
+#[test]
 fn times_finer_than_the_records_are_refused() {
     for nanos in [1, 500, 999_999_999] {
         let mut order = order();

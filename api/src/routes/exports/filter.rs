@@ -41,9 +41,6 @@ impl SelectionRequest {
         }
         let since = instant("since", self.since)?;
         let until = instant("until", self.until)?;
-        if since.zip(until).is_some_and(|(since, until)| since >= until) {
-            return Err(Problem::request("since must be before until"));
-        }
         if [&self.actor, &self.policy].into_iter().flatten().any(String::is_empty) {
             return Err(Problem::request("actor and policy are names, not empty"));
         }

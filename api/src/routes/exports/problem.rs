@@ -52,7 +52,9 @@ impl From<ExportError> for Problem {
             ExportError::NoSuchFile => {
                 Self::new(StatusCode::NOT_FOUND, "EXPORT_FILE_NOT_FOUND", detail)
             }
-            ExportError::Purpose | ExportError::Precision => Self::request(detail),
+            ExportError::Purpose | ExportError::Precision | ExportError::Period => {
+                Self::request(detail)
+            }
             ExportError::State(Status::Expired) => gone(),
             ExportError::State(status) => Self::new(StatusCode::CONFLICT, "EXPORT_STATE", detail)
                 .with(json!({ "status": status })),

@@ -42,7 +42,6 @@ pub struct ExportFacts {
     custody: Value,
     judged: Judged,
     known: Known,
-    violations: u64,
     purpose: String,
     at: String,
 }
@@ -73,20 +72,9 @@ impl ExportFacts {
             .collect();
         let keys = public_keys(&app.database.server).await?;
         let judged = wait_for_judgement(app, of, &row).await?;
-        let (known, violations) =
-            app.reads.violations_known(of.tenant, session, row.next_sequence).await?;
+        let known = app.reads.violations_known(of.tenant, session, row.next_sequence).await?;
         let custody = Value::Array(entries);
-        Ok(Self {
-            row,
-            seal,
-            keys,
-            custody,
-            judged,
-            known,
-            violations,
-            purpose: purpose.to_owned(),
-            at,
-        })
+        Ok(Self { row, seal, keys, custody, judged, known, purpose: purpose.to_owned(), at })
     }
 
     pub(crate) fn keys(&self) -> &JwkSet {
@@ -99,7 +87,7 @@ impl ExportFacts {
     }
 
     pub(crate) fn violations(&self) -> u64 {
-        self.violations
+        self.known.count
     }
 
     /// Members that sort before `events`.
@@ -112,7 +100,7 @@ impl ExportFacts {
                     "events": self.row.next_sequence,
                     "log_drops": self.row.log_drops,
                     "total_drops": self.row.total_drops,
-                    "violations": self.violations,
+                    "violations": self.known.count,
                 }),
             ),
             ("disclaimer", json!(DISCLAIMER)),

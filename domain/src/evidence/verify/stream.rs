@@ -3,7 +3,7 @@
 //! What an export says of its records is small and kept; records and the members of other lists are
 //! read, checked and forgotten.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::json;
 
@@ -16,8 +16,6 @@ use super::report::{Format, Report};
 use super::values::{Fault, Values};
 use crate::evidence::json::{self, Json};
 
-/// The list of records.
-const EVENTS: &str = "events";
 /// A member that is kept: what the verifier compares with the records.
 const CLAIMS: [&str; 5] = ["counts", "evidence_class", "schema", "seal", "session"];
 /// Members of an export: it has twenty. Their names are kept, so there must be an end.
@@ -34,14 +32,15 @@ pub(super) fn verify(
         values: Values::new(start, lines),
         verifier,
         kept: Vec::new(),
-        lists: BTreeMap::new(),
+        has_events: false,
+        violations: 0,
     };
     let (result, format) = if start.trim_ascii_start().starts_with(b"[") {
         (stream.items(true).and_then(|_| stream.values.end()), Format::Json)
     } else {
         (stream.members().and_then(|()| stream.values.end()), Format::ExportJson)
     };
-    let Stream { mut verifier, kept, lists, .. } = stream;
+    let Stream { mut verifier, kept, has_events, violations, .. } = stream;
     match result {
         Ok(()) => {}
         Err(Fault::Io(error)) => verifier.not_read(&error.to_string()),
@@ -59,10 +58,9 @@ pub(super) fn verify(
     if !has_known_schema(&claims.root, &mut verifier) {
         return verifier.finish(input, format);
     }
-    if !lists.contains_key(EVENTS) {
+    if !has_events {
         no_events(None, &mut verifier);
     }
-    let violations = lists.get("violations").copied().unwrap_or_default();
     let claims = Claims::read(&claims.root, violations, &mut verifier);
     verifier.conclude(input, format, Some(&claims))
 }
@@ -72,8 +70,9 @@ struct Stream<'s, 'l, 'a> {
     verifier: LogVerifier<'a>,
     /// `"name":value` of each member that is compared later.
     kept: Vec<Vec<u8>>,
-    /// Items of each list.
-    lists: BTreeMap<String, u64>,
+    has_events: bool,
+    /// Items of their list.
+    violations: u64,
 }
 
 impl Stream<'_, '_, '_> {
@@ -111,8 +110,12 @@ impl Stream<'_, '_, '_> {
     /// Of equal names the first counts, as for a document that is read whole.
     fn member(&mut self, name: &str, is_first: bool) -> Result<(), Fault> {
         if self.values.peek()? == Some(b'[') && !CLAIMS.contains(&name) {
-            let items = self.items(name == EVENTS)?;
-            self.lists.entry(name.to_owned()).or_insert(items);
+            let events = name == "events";
+            self.has_events |= events;
+            let items = self.items(events)?;
+            if is_first && name == "violations" {
+                self.violations = items;
+            }
             return Ok(());
         }
         self.values.read()?;

@@ -2,10 +2,12 @@
 
 use domain::evidence::class::{EvidenceClass, PartialReason};
 use domain::evidence::verify::{AxisResult, Report, Severity, Status as Verdict};
+use domain::policy::document::Severity as Gravity;
 
 use super::super::page::{Cover, Fact, Status, Text, Tone};
 use super::super::{DISCLAIMER, RENDERER_VERSION};
 use super::export::{Export, plain, text};
+use super::violations::judged;
 
 /// Findings that the cover names.
 const REASONS_MAX: usize = 4;
@@ -61,17 +63,18 @@ fn facts(export: &Export<'_>) -> Vec<Fact> {
 /// How many, and how grave: that the evidence is whole does not say that all is well.
 fn violations(export: &Export<'_>) -> String {
     let found = &export.members.violations;
-    if export.members.session["violations"]["judged"].as_bool() != Some(true) {
+    if !judged(export) {
         return "not judged yet".to_owned();
     }
     if found.total == 0 {
         return "none found by the policies in force".to_owned();
     }
-    let of = |severity: &str| {
+    let of = |severity: &Gravity| {
+        let severity = severity.as_str();
         let count = found.items.iter().filter(|v| text(v, "severity") == severity).count();
         (count > 0).then(|| format!("{count} {severity}"))
     };
-    let grave: Vec<_> = ["critical", "high", "medium", "low"].into_iter().filter_map(of).collect();
+    let grave: Vec<_> = Gravity::ALL.iter().rev().filter_map(of).collect();
     let shown = if found.left_out() > 0 { "of those printed " } else { "" };
     format!("{} ({shown}{})", found.total, grave.join(", "))
 }

@@ -74,7 +74,7 @@ fn overview(violations: &[Value]) -> Table {
     }
 }
 
-fn judged(export: &Export<'_>) -> bool {
+pub(super) fn judged(export: &Export<'_>) -> bool {
     export.members.session["violations"]["judged"].as_bool() == Some(true)
 }
 
