@@ -84,4 +84,6 @@ async fn without_a_purpose_the_command_is_wrong() {
     let args = ["export", "--out", "/tmp/never.ndjson", "--purpose", "audit"];
     let ended = app.cli(&[args.as_slice(), &times].concat());
     assert!(!ended.status.success() && !std::path::Path::new("/tmp/never.ndjson").exists());
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert!(told.contains("since must be before until"), "{told}");
 }
